@@ -15,12 +15,83 @@ pub struct UtcMillis(pub i64);
 #[serde(transparent)]
 pub struct UnixNanos(pub i64);
 
+/// A calendar date as days since 1970-01-01, written `2026-01-02`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct DayNumber(pub i32);
+
 /// Why a text is not an instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an RFC 3339 instant with an offset, such as 2026-01-05T13:05:00Z")]
 pub struct ParseTimeError {
     /// The text as it was given.
     pub text: String,
+}
+
+/// Why a text is not a date.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a date such as 2026-01-02")]
+pub struct ParseDateError {
+    /// The text as it was given, cut at 64 characters.
+    pub text: String,
+}
+
+impl DayNumber {
+    /// Parses `YYYY-MM-DD`.
+    ///
+    /// # Errors
+    /// [`ParseDateError`] when the text is not such a date.
+    pub fn parse(text: &str) -> Result<Self, ParseDateError> {
+        let refused = || ParseDateError {
+            text: text.chars().take(64).collect(),
+        };
+        if text.len() != 10 {
+            return Err(refused());
+        }
+        let date: jiff::civil::Date = text.parse().map_err(|_| refused())?;
+        let days = date
+            .since(jiff::civil::Date::constant(1970, 1, 1))
+            .map_err(|_| refused())?
+            .get_days();
+        Ok(Self(days))
+    }
+
+    /// The civil date; `None` outside jiff's range (years −9999 to 9999).
+    #[must_use]
+    pub fn to_civil(self) -> Option<jiff::civil::Date> {
+        let days = jiff::Span::new().try_days(self.0).ok()?;
+        jiff::civil::Date::constant(1970, 1, 1).checked_add(days).ok()
+    }
+}
+
+impl fmt::Display for DayNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_civil() {
+            Some(date) => write!(f, "{date}"),
+            None => write!(f, "day {}", self.0),
+        }
+    }
+}
+
+impl Serialize for DayNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DayNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for DayNumber {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "DayNumber".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "date"})
+    }
 }
 
 impl UtcMillis {
@@ -135,6 +206,16 @@ mod tests {
             "2026-01-05T13:05:00.0000001Z",
         ] {
             assert!(UtcMillis::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_number_is_a_date() {
+        assert_eq!(DayNumber::parse("1970-01-01"), Ok(DayNumber(0)));
+        assert_eq!(DayNumber::parse("2026-01-02"), Ok(DayNumber(20_455)));
+        assert_eq!(DayNumber(20_455).to_string(), "2026-01-02");
+        for bad in ["2026-02-30", "2026-1-2", "20260102", "2026-01-02T00:00:00Z", ""] {
+            assert!(DayNumber::parse(bad).is_err(), "{bad}");
         }
     }
 }

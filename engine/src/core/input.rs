@@ -2,6 +2,7 @@
 
 use contracts::bar::Bar;
 use contracts::reason::{Latch, Position};
+pub use contracts::time::DayNumber;
 use contracts::time::{UnixNanos, UtcMillis};
 
 /// Dense index of an instrument in the slot's list; resolved once at start.
@@ -11,10 +12,6 @@ pub struct InstrumentIndex(pub u32);
 /// Dense index of a macro series in the feature contract's sorted list of series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesIndex(pub u8);
-
-/// Days since 1970-01-01 of a local observation date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DayNumber(pub i32);
 
 /// One input with a place in the order.
 #[derive(Debug, Clone, Copy, PartialEq)]
