@@ -1,1 +1,177 @@
-//! Cli.
+//! The command line: one file per verb, nothing but translation in here.
+//!
+//! A verb is a module with `Args` (a `clap::Args`, its help text with an example) and `run(args) -> Result<(), CliError>`;
+//! it is listed once in [`Command`] and once in [`Command::run`]. stdout is data and goes through [`out::Stdout`]; everything
+//! else is said on stderr through `tracing`, or by the one line that [`main`] prints for a [`CliError`].
+
+pub mod error;
+pub mod out;
+pub mod tail;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use error::{CliError, Exit, OrExit};
+
+/// Streams closed bars through a verified trading model and publishes sequenced signals.
+#[derive(Debug, Parser)]
+#[command(name = "engine", version, about, long_about = None, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What goes to stderr: error, warn, info, debug, trace, or a filter such as `engine::feeds=debug,info`.
+    #[arg(
+        long,
+        global = true,
+        env = "ENGINE_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+    /// How it is written.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines are written to stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line per event.
+    Text,
+    /// One JSON object per event.
+    Json,
+}
+
+const AFTER_HELP: &str = "\
+stdout is data, stderr is logs. `engine VERB --help` has examples.
+
+Exit codes:
+   0  done
+   1  a check found a difference (replay --verify names the first)
+   2  the command line is wrong
+   3  replay --verify ran under other numerics: actions agree and outputs lie within 1e-5, bits were not compared
+  65  an input file, contract or artifact is not acceptable
+  66  a named file or directory cannot be read
+  69  something needed is not there: ONNX Runtime, a peer, a free port
+  70  a fault of the engine itself
+  74  a file cannot be written; for `engine run`: the journal failed and nothing more was published
+  77  refused: a signature, key, token or right is missing or wrong
+  78  the configuration is wrong";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the messages of a running engine's signal stream, one JSON object per line.
+    Tail(tail::Args),
+}
+
+impl Command {
+    /// Carries the verb out.
+    ///
+    /// # Errors
+    /// The verb's [`CliError`].
+    pub fn run(self) -> Result<(), CliError> {
+        match self {
+            Self::Tail(args) => tail::run(args),
+        }
+    }
+}
+
+/// Parses, sets up the log, runs the verb, prints its error: all of `main`.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            let printed = refusal.print();
+            let code = if refusal.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return if printed.is_ok() {
+                code.into()
+            } else {
+                Exit::Usage.into()
+            };
+        }
+    };
+    let outcome = start_log(&cli.log, cli.log_format).and_then(|()| cli.command.run());
+    match outcome {
+        Ok(()) => Exit::Done.into(),
+        Err(error) if error.is_closed_pipe() => Exit::Done.into(),
+        Err(error) => {
+            // A closed stderr leaves nobody to tell; the exit code still says it.
+            drop(write!(std::io::stderr(), "{}", error.report()));
+            error.exit().into()
+        }
+    }
+}
+
+fn start_log(filter: &str, format: LogFormat) -> Result<(), CliError> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).or_exit(
+        Exit::Usage,
+        "--log cannot be read",
+        "use a level such as info, or target=level pairs",
+    )?;
+    let base = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let outcome = match format {
+        LogFormat::Text => base
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
+        LogFormat::Json => base.json().try_init(),
+    };
+    // A second start in one process (tests run verbs in process) keeps the first log.
+    drop(outcome);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_says_what_it_does_and_shows_an_example() {
+        fn walk(command: &clap::Command, path: &str) {
+            for verb in command.get_subcommands() {
+                let name = format!("{path} {}", verb.get_name());
+                assert!(verb.get_about().is_some(), "`{name}` does not say what it does");
+                if verb.has_subcommands() {
+                    walk(verb, &name);
+                } else {
+                    let after = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+                    assert!(
+                        after.contains(&name),
+                        "`{name} --help` shows no example of itself"
+                    );
+                }
+            }
+        }
+        walk(&Cli::command(), "engine");
+    }
+
+    #[test]
+    fn the_help_lists_every_exit_code() {
+        for exit in Exit::ALL {
+            let code = exit.code().to_string();
+            assert!(
+                AFTER_HELP
+                    .lines()
+                    .any(|line| line.trim_start().starts_with(&format!("{code}  "))),
+                "exit code {code} is not in the help"
+            );
+        }
+    }
+}
