@@ -145,3 +145,17 @@ pub enum PositionSource {
     /// Fills reported by the consumer.
     Feedback,
 }
+
+/// A model's output for one row, as it came: before clipping or choosing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Raw {
+    /// The model was not asked.
+    #[default]
+    None,
+    /// One number.
+    Scalar(f32),
+    /// Three numbers.
+    Logits([f32; 3]),
+    /// The index an integer output chose.
+    Index(i64),
+}

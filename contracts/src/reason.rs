@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::UtcMillis;
+
 /// Why a bar was withheld: keep your position, there is no new decision.
 ///
 /// The order is the order of precedence: the first that applies is reported.
@@ -167,4 +169,16 @@ pub enum OriginReason {
     Rewarm,
     /// A swap to another feature contract.
     Swap,
+}
+
+/// Where the operators of an instrument began: parity and `--verify` start from the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Why they began there.
+    pub reason: OriginReason,
+    /// Close time of the first bar they used.
+    pub first_close_time: UtcMillis,
+    /// Bars used since, that one included.
+    pub bars: u64,
 }
