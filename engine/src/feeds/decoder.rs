@@ -1,0 +1,227 @@
+//! Text in, closed five-minute bars out: codec → candles made final → aggregation.
+//!
+//! Time is data here: [`FeedDecoder::poll`] is told what time it is. In a replay the wall clock says nothing about grace, so
+//! there a candle is final only when a later one begins or the replay ends.
+
+use contracts::bar::Bar;
+use contracts::native::FeedMode;
+use contracts::time::{UnixNanos, UtcMillis};
+
+use super::aggregate::{Aggregate, Outcome};
+use super::candles::Forming;
+use super::codec::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
+use super::event::FeedEvent;
+use super::symbols::SymbolTable;
+use crate::core::input::InstrumentIndex;
+
+/// After the end of a replay everything is past its grace.
+const END_OF_TIME: UtcMillis = UtcMillis(i64::MAX);
+
+/// One source's messages, all the way to events.
+pub struct FeedDecoder {
+    source: Source,
+    symbols: SymbolTable,
+    codec: Box<dyn Codec + Send>,
+    forming: Forming,
+    aggregate: Aggregate,
+    grace_ms: i64,
+    mode: FeedMode,
+    decoded: Vec<Decoded>,
+}
+
+impl FeedDecoder {
+    /// `grace_ms`: how long after its close an unflagged candle, or a bar with missing minutes, is waited for.
+    #[must_use]
+    pub fn new(source: Source, symbols: SymbolTable, grace_ms: i64) -> Self {
+        let instruments = symbols.len();
+        Self {
+            source,
+            codec: source.codec(symbols.clone()),
+            symbols,
+            forming: Forming::new(instruments),
+            aggregate: Aggregate::new(instruments),
+            grace_ms,
+            mode: FeedMode::Live,
+            decoded: Vec::new(),
+        }
+    }
+
+    /// Starts a new connection: the codec begins afresh and candles in progress are forgotten; closed minutes are kept.
+    pub fn reconnect(&mut self) {
+        self.codec = self.source.codec(self.symbols.clone());
+        self.forming.clear();
+        self.mode = FeedMode::Live;
+    }
+
+    /// The codec of this connection.
+    #[must_use]
+    pub fn codec(&self) -> &dyn Codec {
+        &*self.codec
+    }
+
+    /// The names.
+    #[must_use]
+    pub const fn symbols(&self) -> &SymbolTable {
+        &self.symbols
+    }
+
+    /// The texts that open the stream; see [`Codec::subscribe`].
+    #[must_use]
+    pub fn subscribe(&self, after: &After) -> Vec<String> {
+        self.codec.subscribe(after)
+    }
+
+    /// Reads one text message and appends what it leads to.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the message or its rest is none; what was appended before stands.
+    pub fn text(
+        &mut self,
+        text: &str,
+        received_at: UnixNanos,
+        out: &mut Vec<FeedEvent>,
+    ) -> Result<(), DecodeError> {
+        let mut decoded = std::mem::take(&mut self.decoded);
+        decoded.clear();
+        let result = self.codec.decode(text, received_at, &mut decoded);
+        for &item in &decoded {
+            self.item(item, received_at, out);
+        }
+        self.decoded = decoded;
+        result
+    }
+
+    /// Makes final what is past its grace at `now`. To be called a few times a second.
+    pub fn poll(&mut self, now: UnixNanos, out: &mut Vec<FeedEvent>) {
+        if self.mode == FeedMode::Live {
+            self.finish(now.to_millis(), now, out);
+        }
+    }
+
+    fn item(&mut self, item: Decoded, received_at: UnixNanos, out: &mut Vec<FeedEvent>) {
+        match item {
+            Decoded::Candle {
+                instrument,
+                width,
+                finality,
+                candle,
+            } => {
+                let closed = match finality {
+                    Finality::Unflagged => self.forming.push(instrument, width, candle),
+                    Finality::Final | Finality::Correction => Some(candle),
+                };
+                if let Some(candle) = closed {
+                    let correction = finality == Finality::Correction;
+                    self.closed(instrument, width, candle, correction, received_at, out);
+                }
+            }
+            Decoded::Tick {
+                instrument,
+                time,
+                price,
+            } => self
+                .aggregate
+                .tick(instrument, time, price, &mut |o| out.push(event(o, received_at))),
+            Decoded::Event(event) => {
+                match event {
+                    FeedEvent::Hello { mode, .. } => self.mode = mode,
+                    FeedEvent::End => self.finish(END_OF_TIME, received_at, out),
+                    _ => {}
+                }
+                out.push(event);
+            }
+        }
+    }
+
+    fn closed(
+        &mut self,
+        instrument: InstrumentIndex,
+        width: Width,
+        candle: Bar,
+        correction: bool,
+        received_at: UnixNanos,
+        out: &mut Vec<FeedEvent>,
+    ) {
+        match width {
+            Width::FiveMinutes => out.push(event(Outcome::Bar(instrument, candle), received_at)),
+            Width::Minute => self.aggregate.minute(instrument, candle, correction, &mut |o| {
+                out.push(event(o, received_at));
+            }),
+        }
+    }
+
+    fn finish(&mut self, now: UtcMillis, received_at: UnixNanos, out: &mut Vec<FeedEvent>) {
+        let Self {
+            forming,
+            aggregate,
+            grace_ms,
+            ..
+        } = self;
+        let mut push = |outcome| out.push(event(outcome, received_at));
+        forming.poll(now, *grace_ms, |instrument, width, bar| match width {
+            Width::FiveMinutes => push(Outcome::Bar(instrument, bar)),
+            Width::Minute => aggregate.minute(instrument, bar, false, &mut push),
+        });
+        aggregate.poll(now, *grace_ms, &mut push);
+    }
+}
+
+fn event(outcome: Outcome, received_at: UnixNanos) -> FeedEvent {
+    match outcome {
+        Outcome::Bar(instrument, bar) => FeedEvent::Bar {
+            instrument,
+            bar,
+            received_at,
+            backfilled: false,
+        },
+        Outcome::Count(reason) => FeedEvent::Ignored { reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contracts::ids::InstrumentId;
+
+    fn decoder() -> FeedDecoder {
+        let id = InstrumentId::parse("USDCOP").unwrap();
+        FeedDecoder::new(Source::Native, SymbolTable::plain(&[id], &[]).unwrap(), 3_000)
+    }
+
+    fn tick(time: &str, price: f64) -> String {
+        format!(r#"{{"type":"tick","instrument":"USDCOP","time":"{time}","price":{price}}}"#)
+    }
+
+    fn bars(events: &[FeedEvent]) -> usize {
+        events
+            .iter()
+            .filter(|e| matches!(e, FeedEvent::Bar { .. }))
+            .count()
+    }
+
+    #[test]
+    fn live_ticks_close_by_grace() {
+        let (mut d, mut out) = (decoder(), Vec::new());
+        d.text(&tick("2026-01-05T13:00:01Z", 4100.0), UnixNanos(0), &mut out)
+            .unwrap();
+        let close = UtcMillis::parse("2026-01-05T13:05:00Z").unwrap().0 * 1_000_000;
+        d.poll(UnixNanos(close), &mut out);
+        assert_eq!(bars(&out), 0);
+        d.poll(UnixNanos(close + 3_000_000_000), &mut out);
+        assert_eq!(bars(&out), 1);
+    }
+
+    #[test]
+    fn in_a_replay_the_wall_clock_closes_nothing_and_the_end_closes_all() {
+        let (mut d, mut out) = (decoder(), Vec::new());
+        let hello = r#"{"type":"hello","mode":"replay","speed":"max"}"#;
+        d.text(hello, UnixNanos(0), &mut out).unwrap();
+        d.text(&tick("2026-01-05T13:00:01Z", 4100.0), UnixNanos(0), &mut out)
+            .unwrap();
+        d.poll(UnixNanos(i64::MAX), &mut out);
+        assert_eq!(bars(&out), 0);
+        d.text(r#"{"type":"end"}"#, UnixNanos(7), &mut out).unwrap();
+        assert_eq!(bars(&out), 1);
+        assert_eq!(out.last(), Some(&FeedEvent::End));
+    }
+}
