@@ -22,19 +22,35 @@ pub struct Bar {
 }
 
 /// The five numbers of a bar as messages carry them.
+///
+/// JSON has no NaN and no infinity: such a number (only a quarantined bar holds one) is written as null and read as NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ohlcv {
     /// First price.
+    #[serde(deserialize_with = "null_is_nan")]
+    #[schemars(with = "Option<f64>")]
     pub open: f64,
     /// Highest price.
+    #[serde(deserialize_with = "null_is_nan")]
+    #[schemars(with = "Option<f64>")]
     pub high: f64,
     /// Lowest price.
+    #[serde(deserialize_with = "null_is_nan")]
+    #[schemars(with = "Option<f64>")]
     pub low: f64,
     /// Last price.
+    #[serde(deserialize_with = "null_is_nan")]
+    #[schemars(with = "Option<f64>")]
     pub close: f64,
     /// Traded volume.
+    #[serde(deserialize_with = "null_is_nan")]
+    #[schemars(with = "Option<f64>")]
     pub volume: f64,
+}
+
+fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// How a source stamps its bars; there is no default, a source that does not say is refused.
@@ -137,5 +153,17 @@ mod tests {
         let t = UtcMillis::parse("2026-01-05T13:00:00Z").unwrap();
         assert_eq!(Stamp::Open.close_time(t).to_string(), "2026-01-05T13:05:00Z");
         assert_eq!(Stamp::Close.close_time(t), t);
+    }
+
+    #[test]
+    fn numbers_json_cannot_say_are_null() {
+        let text = serde_json::to_string(&bar(f64::NAN, f64::INFINITY, 1.0, 0.1).ohlcv()).unwrap();
+        assert_eq!(
+            text,
+            r#"{"open":null,"high":null,"low":1.0,"close":0.1,"volume":0.0}"#
+        );
+        let back: Ohlcv = serde_json::from_str(&text).unwrap();
+        assert!(back.open.is_nan() && back.low == 1.0);
+        assert!(serde_json::from_str::<Ohlcv>(r#"{"open":1.0,"high":1.0,"low":1.0,"close":1.0}"#).is_err());
     }
 }

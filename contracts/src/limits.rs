@@ -14,3 +14,6 @@ pub const FEATURES_MAX: usize = 64;
 
 /// Most outputs an action head may have (three logits).
 pub const RAW_OUTPUTS_MAX: usize = 3;
+
+/// Most instruments one `subscribe` may list: with the longest names 36 KiB, inside the 64 KiB a client message may have.
+pub const SUBSCRIPTION_INSTRUMENTS_MAX: usize = 1_024;
