@@ -1,7 +1,5 @@
 //! The manual of the messages, made from the types: description, example, JSON Schema.
 
-use std::fmt::Write as _;
-
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
@@ -91,21 +89,18 @@ pub fn render_markdown() -> String {
             ("engine", &server)
         };
         let text = message.schema["description"].as_str().unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "### `{}` ({sender})\n\n{}\n",
-            message.name,
-            text.replace("\\[", "[").replace("\\]", "]")
-        );
-        let _ = writeln!(out, "```json");
-        for (_, line) in examples.iter().filter(|(name, _)| *name == message.name) {
-            let _ = writeln!(out, "{line}");
-        }
+        let shown: String = examples
+            .iter()
+            .filter(|(name, _)| *name == message.name)
+            .map(|(_, line)| format!("{line}\n"))
+            .collect();
         let schema = serde_json::to_string_pretty(&message.schema).expect("a JSON value prints");
-        let _ = writeln!(
-            out,
-            "```\n\n<details><summary>JSON Schema</summary>\n\n```json\n{schema}\n```\n\n</details>\n"
-        );
+        out.push_str(&format!(
+            "### `{}` ({sender})\n\n{}\n\n```json\n{shown}```\n\n<details><summary>JSON Schema</summary>\n\n\
+             ```json\n{schema}\n```\n\n</details>\n\n",
+            message.name,
+            text.replace("\\[", "[").replace("\\]", "]"),
+        ));
     }
     out
 }
