@@ -1,1 +1,16 @@
-//! placeholder
+//! What the tests of this workspace share: a generated market, the real data beside the repository, hang guards,
+//! child processes, and the instruments that watch a thread's allocations, locks and system calls.
+//!
+//! Three rules hold for every test that uses it:
+//! * No test waits for a duration. It waits for an event; [`guard`] ends a test that hangs.
+//! * A test that needs real data has a twin on [`market`], which always runs; what it cannot run it says through
+//!   [`shared::skipped`], so that the runner can count it.
+//! * What is long by nature takes its length from [`scale::soak`].
+
+pub mod guard;
+pub mod market;
+pub mod process;
+pub mod scale;
+pub mod shared;
+
+pub use shared::{shared_data, skipped};
