@@ -1,2 +1,49 @@
-//! xtask
-fn main() {}
+//! `cargo xtask VERB`: set-up, demo, tests and checks of the workspace. One file per verb; std and very little else, so
+//! that the first command on a fresh machine compiles in seconds.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer's command talks to the developer: what it runs to stderr, results to stdout"
+)]
+
+mod lint;
+mod runner;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set-up, demo, tests and checks of the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Fetch what the build does not bring: ONNX Runtime's shared library. Done again, it changes nothing.
+    Setup,
+    /// Run all tests, fast ones first, and count what passed and what was skipped.
+    Test(test::Args),
+    /// Check format, clippy, rustdoc, licences and the direction of dependencies.
+    Lint,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Setup => setup::run(),
+        Verb::Test(args) => test::run(&args),
+        Verb::Lint => lint::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
