@@ -4,6 +4,8 @@
 //! depend on batch size, lane width or CPU; the ORT executor runs any admitted graph in ONNX Runtime. Which one a model
 //! uses is part of its contract; there is no fallback from one to the other.
 
+pub mod dense;
+
 use crate::limits::BATCH_ROWS_MAX;
 
 /// What one row of a policy's output means.
