@@ -1,1 +1,4 @@
-//! Onnx.
+//! ONNX files: reading, admission, choice of the action output, reduction, conversion to a dense chain.
+
+pub mod proto;
+pub mod testmodels;
