@@ -21,6 +21,7 @@ pub mod norm_stats;
 pub mod numerics;
 pub mod production;
 pub mod reason;
+mod schema;
 pub mod signing;
 pub mod time;
 pub mod wire;

@@ -17,3 +17,27 @@ pub const RAW_OUTPUTS_MAX: usize = 3;
 
 /// Most instruments one `subscribe` may list: with the longest names 36 KiB, inside the 64 KiB a client message may have.
 pub const SUBSCRIPTION_INSTRUMENTS_MAX: usize = 1_024;
+
+/// Largest production contract or directive in bytes: with every list at its limit one stays below a quarter of this.
+pub const CONTRACT_BYTES_MAX: usize = 1 << 20;
+
+/// Instruments one slot may have: their state and their rings are held in memory.
+pub const INSTRUMENTS_MAX: usize = 4_096;
+
+/// Signatures one document may carry: one per key in a rotation, with room.
+pub const SIGNATURES_MAX: usize = 8;
+
+/// Longest name of a model's output in bytes, as exporters write them.
+pub const OUTPUT_NAME_BYTES_MAX: usize = 256;
+
+/// Golden observations of a contract.
+pub const GOLDEN_ROWS: usize = 256;
+
+/// Largest golden vectors file in bytes: 256 rows of 64 features in 17 digits stay below a quarter of this.
+pub const GOLDEN_BYTES_MAX: usize = 2 << 20;
+
+/// Largest ONNX file in bytes.
+pub const MODEL_BYTES_MAX: usize = 64 << 20;
+
+/// Largest norm-stats file in bytes.
+pub const NORM_STATS_BYTES_MAX: usize = 1 << 20;

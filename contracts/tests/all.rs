@@ -3,5 +3,7 @@
 
 #[path = "all/golden.rs"]
 mod golden;
+#[path = "all/persisted.rs"]
+mod persisted;
 #[path = "all/wire.rs"]
 mod wire;

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::production::ContractOrigin;
+
 /// Where `now` comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -11,16 +13,6 @@ pub enum ClockMode {
     Wall,
     /// The newest close time seen: a replay, every message says `simulated`.
     Feed,
-}
-
-/// Who allowed the contract the engine runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ContractOrigin {
-    /// Two votes, with their signed statements.
-    Votes,
-    /// `engine contract make` on this machine: nobody voted.
-    Local,
 }
 
 /// Why the engine stops publishing.

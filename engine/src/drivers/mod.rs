@@ -1,3 +1,1 @@
-//! Short loops around the core: inline, pipeline, replay, verify.
-
-pub mod ring;
+//! Drivers.
