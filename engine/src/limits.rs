@@ -11,3 +11,98 @@ pub const FEED_MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// How long after its close an unflagged candle or a bar with missing minutes is waited for, in milliseconds: vendors send
 /// within 100 ms; the rest is for the network.
 pub const FEED_GRACE_MS: i64 = 3_000;
+
+/// Accepted bars kept per instrument by a core: covers the bars that close while a swap's warm-up is being built.
+pub const BARS_KEPT: usize = 32;
+
+/// How far ahead of the wall clock a bar may close, in milliseconds: clocks of venue and host differ by less.
+pub const FUTURE_TOLERANCE_MS: i64 = 2_000;
+
+/// How long before `unconfirmed` the slot says `contract_expiring`, in milliseconds (24 hours).
+pub const EXPIRY_WARNING_MS: i64 = 24 * 3_600_000;
+
+/// Batch sizes counted one by one; larger batches share the last place.
+pub const BATCH_SIZES_COUNTED: usize = 129;
+
+/// Closes examined per instrument and tick by the silence watch: bounds a tick, and walks a week-end in a minute of ticks.
+pub const SILENCE_STEPS_PER_TICK: usize = 32;
+
+/// The silence watch looks at most this often, in milliseconds.
+pub const SILENCE_TICK_MS: i64 = 1_000;
+
+/// Macro values kept by a core as they came: more than arrive while a warm-up is being built.
+pub const MACROS_KEPT: usize = 128;
+
+/// Most macro series one slot may name.
+pub const SERIES_MAX: usize = 64;
+// ── Signal hub and server ──
+
+/// Messages the hub's ring keeps: at 64 instruments more than a day, at 600 bytes each some 10 MB.
+pub const RING_MESSAGES_DEFAULT: usize = 16_384;
+
+/// Most signal clients at once.
+pub const CLIENTS_MAX: usize = 1_024;
+
+/// Signal clients served by the driver's own thread, where nothing has to be handed over; the rest go to the second runtime.
+pub const DRIVER_CLIENTS_MAX: usize = 16;
+
+/// Messages read from the journal at once for one client: at 600 bytes each some 80 kB of memory per client that catches up.
+pub const HISTORY_READ_MESSAGES: usize = 128;
+
+/// Messages a filtered client may skip before others run.
+pub const SKIP_MESSAGES_PER_STEP: usize = 1_024;
+
+/// Messages one client may be sent before others run.
+pub const SEND_MESSAGES_PER_TURN: usize = 256;
+
+/// Falling out of the ring twice within this time closes the stream, in milliseconds.
+pub const STRIKE_WINDOW_MS: u64 = 60_000;
+
+/// A write that moves nothing for this long closes the stream, in milliseconds.
+pub const WRITE_STALL_MS: u64 = 30_000;
+
+/// `progress` is sent this often, in milliseconds.
+pub const HEARTBEAT_MS: u64 = 5_000;
+
+/// A client must subscribe within this time of the upgrade, in milliseconds.
+pub const SUBSCRIBE_WITHIN_MS: u64 = 10_000;
+
+/// How long a close frame may take to be answered before the socket is dropped, in milliseconds.
+pub const CLOSE_WITHIN_MS: u64 = 5_000;
+
+/// The server's ticker: time moves for clients in these steps, in milliseconds.
+pub const TICK_MS: u64 = 250;
+
+/// Replies to a client that are not written yet; at this number its messages are no longer read.
+pub const REPLIES_WAITING_MAX: usize = 16;
+
+/// Bytes tungstenite collects per client before it writes: with one message more this is all a slow client holds back in the
+/// process; the ring and the journal hold the rest.
+pub const CLIENT_WRITE_BUFFER_BYTES: usize = 16 << 10;
+
+/// Bytes of tungstenite's read buffer per client: clients send little.
+pub const CLIENT_READ_BUFFER_BYTES: usize = 4 << 10;
+
+/// Longest message of a client in bytes: a subscription to 1,024 instruments with the longest names takes 36 kB.
+pub const CLIENT_MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Longest request head in bytes.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 8 << 10;
+
+/// Time for a whole request head, in milliseconds: a connection that says nothing costs a descriptor no longer.
+pub const REQUEST_HEAD_WITHIN_MS: u64 = 5_000;
+
+/// Time for an HTTP answer, in milliseconds: 5,000 bars over a slow line.
+pub const HTTP_ANSWER_WITHIN_MS: u64 = 60_000;
+
+/// Connections that are not signal clients, at once.
+pub const HTTP_CONNECTIONS_MAX: usize = 64;
+
+/// Most bars one answer of `/v1/bars` holds: some 600 kB.
+pub const BARS_PER_ANSWER_MAX: usize = 5_000;
+
+/// How often the token list is read again, in milliseconds.
+pub const TOKENS_RELOAD_MS: u64 = 2_000;
+
+/// How often a snapshot is read again while messages are published into it.
+pub const SNAPSHOT_TRIES_MAX: u32 = 64;

@@ -8,3 +8,21 @@ pub const DENSE_LAYERS_MAX: usize = 256;
 
 /// Most weights of a dense chain (64 MiB of `f32`, the size limit of a model file).
 pub const DENSE_WEIGHTS_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Largest ONNX file: a policy of a few layers has kilobytes; 64 MiB leaves room for every dense network within a bar's budget.
+pub const MODEL_BYTES_MAX: usize = 64 * 1_024 * 1_024;
+
+/// Most nodes of an ONNX graph: exported policies have 5 to 200.
+pub const MODEL_NODES_MAX: usize = 10_000;
+
+/// Newest opset of ai.onnx that the pinned ONNX Runtime supports (a test asks it).
+pub const OPSET_MAX: i64 = 28;
+
+/// Newest version of the file format that the pinned ONNX Runtime reads (a test asks it).
+pub const IR_VERSION_MAX: i64 = 14;
+
+/// Observations in a set of golden vectors.
+pub const GOLDEN_ROWS: usize = 256;
+
+/// Random rows on which a reduced graph must equal the original, and a dense chain must stay close to it.
+pub const CHECKED_ROWS: usize = 10_000;

@@ -12,5 +12,6 @@ pub mod market;
 pub mod process;
 pub mod scale;
 pub mod shared;
+pub mod steady;
 
 pub use shared::{shared_data, skipped};

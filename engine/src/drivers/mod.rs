@@ -1,1 +1,3 @@
-//! Drivers.
+//! Short loops around the core: inline, pipeline, replay, verify.
+
+pub mod ring;

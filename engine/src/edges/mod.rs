@@ -1,1 +1,21 @@
-//! Edges.
+//! Where signals leave: the hub, the WebSocket server and the HTTP beside it, tokens, reported positions.
+//!
+//! ```text
+//! journal ─▶ Publisher ─▶ ring ◀── Cursor (one per client) ──▶ socket
+//!                                     │ older than the ring
+//!                                     └──▶ History (the journal, read back)
+//! ```
+//! No queue per client: memory does not grow with a slow one. Nobody here can hold the publisher up.
+
+pub mod board;
+pub mod cursor;
+pub mod history;
+pub mod hub;
+pub mod ring;
+pub mod wake;
+
+#[cfg(test)]
+mod testing;
+
+pub use history::{History, HistoryEntry, HistoryError};
+pub use hub::{EpochStart, Hub, HubOptions, Identity, Life, Publication, Publisher, Serving};

@@ -1,10 +1,15 @@
 //! Policy inference: rows of observations in, raw model outputs out.
 //!
-//! Two executors stand behind one trait. The dense executor runs a chain of matrix products with bits that do not
-//! depend on batch size, lane width or CPU; the ORT executor runs any admitted graph in ONNX Runtime. Which one a model
+//! Two executors stand behind one trait. [`DensePolicy`] runs a chain of matrix products with bits that do not
+//! depend on batch size, lane width or CPU; [`OrtPolicy`] runs any admitted graph in ONNX Runtime. Which one a model
 //! uses is part of its contract; there is no fallback from one to the other.
 
 pub mod dense;
+pub mod library;
+pub mod runtime;
+
+pub use dense::DensePolicy;
+pub use runtime::OrtPolicy;
 
 use crate::limits::BATCH_ROWS_MAX;
 
@@ -90,4 +95,59 @@ pub fn batch_rows(width: usize, head: Head, rows: &[f32], out: &[f32]) -> Result
         width,
         head: head.width(),
     })
+}
+
+/// The two executors behind one type, without dynamic dispatch.
+#[derive(Debug)]
+pub enum PolicyExec {
+    /// A dense chain.
+    Dense(DensePolicy),
+    /// A session of ONNX Runtime.
+    Ort(OrtPolicy),
+}
+
+impl Policy for PolicyExec {
+    fn width(&self) -> usize {
+        match self {
+            Self::Dense(policy) => policy.width(),
+            Self::Ort(policy) => policy.width(),
+        }
+    }
+
+    fn head(&self) -> Head {
+        match self {
+            Self::Dense(policy) => policy.head(),
+            Self::Ort(policy) => policy.head(),
+        }
+    }
+
+    fn infer(&mut self, rows: &[f32], out: &mut [f32]) -> Result<(), InferError> {
+        match self {
+            Self::Dense(policy) => policy.infer(rows, out),
+            Self::Ort(policy) => policy.infer(rows, out),
+        }
+    }
+}
+
+/// Batch sizes at which a model must give the bits it gives row by row.
+pub const CHECKED_BATCHES: [usize; 3] = [2, 7, 64];
+
+/// Infers any number of rows in batches of at most `size`.
+///
+/// # Errors
+/// [`InferError`] of the first batch that fails.
+pub fn infer_in_batches(policy: &mut impl Policy, rows: &[f32], size: usize) -> Result<Vec<f32>, InferError> {
+    let (width, head) = (policy.width(), policy.head().width());
+    let mut out = vec![0.0; rows.len() / width.max(1) * head];
+    let batch = size.clamp(1, BATCH_ROWS_MAX);
+    for (rows, out) in rows.chunks(batch * width).zip(out.chunks_mut(batch * head)) {
+        policy.infer(rows, out)?;
+    }
+    Ok(out)
+}
+
+/// Whether two lists of values are equal bit for bit.
+#[must_use]
+pub fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }

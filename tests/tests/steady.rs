@@ -1,0 +1,10 @@
+//! What one thread allocates, locks and asks of the kernel. A binary of its own, because the counting allocator must be
+//! the global one.
+
+use testkit::steady::alloc::CountingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+#[path = "steady/instruments.rs"]
+mod instruments;
