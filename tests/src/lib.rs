@@ -9,6 +9,7 @@
 
 pub mod guard;
 pub mod market;
+pub mod norm_stats;
 pub mod process;
 pub mod scale;
 pub mod shared;
