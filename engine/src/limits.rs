@@ -12,6 +12,27 @@ pub const FEED_MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// within 100 ms; the rest is for the network.
 pub const FEED_GRACE_MS: i64 = 3_000;
 
+/// Longest wait for a connection and its handshake, in milliseconds: a vendor answers within two round trips.
+pub const FEED_CONNECT_MS: u64 = 10_000;
+
+/// With nothing read for this long, in milliseconds, a connection is taken for dead; at half of it a ping is sent, which
+/// every WebSocket peer must answer. Below the 60 s after which vendors hang up themselves.
+pub const FEED_IDLE_MS: u64 = 30_000;
+
+/// Wait before the first new attempt, in milliseconds; doubled with every further one.
+pub const FEED_BACKOFF_FIRST_MS: u64 = 250;
+
+/// Longest wait before a new attempt, in milliseconds: an outage of hours costs at most this much more.
+pub const FEED_BACKOFF_MAX_MS: u64 = 30_000;
+
+/// How often a client looks at its timers (grace, silence, heartbeats), in milliseconds.
+pub const FEED_HOUSEKEEPING_MS: u64 = 100;
+
+/// Most messages handed to the sink at once: a burst of that many instruments is one batch of the policy.
+pub const FEED_MESSAGES_PER_BATCH: usize = 1_024;
+
+// ── Core ──
+
 /// Accepted bars kept per instrument by a core: covers the bars that close while a swap's warm-up is being built.
 pub const BARS_KEPT: usize = 32;
 

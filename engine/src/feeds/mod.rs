@@ -3,11 +3,22 @@
 //! A connection's text goes through three small machines, none of which knows a socket or a clock:
 //! [`codec`] (one per source: text → candles, ticks, daily values), [`candles`] (candles of sources without a final flag
 //! become final) and [`aggregate`] (ticks and minutes become five minutes). [`decoder::FeedDecoder`] is the three in a row;
-//! what leaves it, [`event::FeedEvent`], holds closed five-minute bars only, names resolved to dense indices.
+//! what leaves it, [`event::FeedEvent`], holds closed five-minute bars only, names resolved to dense indices. [`client`] is what
+//! knows sockets: it reconnects, resumes, back-fills from [`history`] and counts every refusal.
 
 mod aggregate;
+mod backoff;
 mod candles;
+pub mod client;
 pub mod codec;
+mod connection;
+pub mod counters;
 pub mod decoder;
 pub mod event;
+mod held;
+pub mod history;
 pub mod symbols;
+
+pub use client::{FeedError, FeedHandle, FeedLimits, FeedOptions, FeedService};
+pub use codec::Source;
+pub use event::{FeedEvent, FeedRefusal, FeedSink};

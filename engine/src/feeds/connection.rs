@@ -1,0 +1,152 @@
+//! One WebSocket connection: open, read texts, stay alive, and a word for every way it can end.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::client::FeedLimits;
+use super::event::FeedRefusal;
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The service was told to stop.
+    Stopped,
+    /// It was lost.
+    Lost(FeedRefusal),
+}
+
+impl FeedRefusal {
+    /// True for what leaves no connection to go on with.
+    pub(super) const fn ends_connection(self) -> bool {
+        matches!(
+            self,
+            Self::Oversized | Self::Malformed | Self::Closed | Self::Broken | Self::Silent
+        )
+    }
+}
+
+/// An open connection.
+pub(super) struct Connection {
+    socket: WebSocketStream<TcpStream>,
+    last_read: Instant,
+    last_heartbeat: Instant,
+    pinged: bool,
+}
+
+impl Connection {
+    /// Connects and shakes hands.
+    pub(super) async fn open(request: Request, limits: &FeedLimits) -> Result<Self, FeedRefusal> {
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(limits.message_bytes_max))
+            .max_frame_size(Some(limits.message_bytes_max));
+        let opening = async {
+            let uri = request.uri();
+            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+            let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or(80)))
+                .await
+                .map_err(|_| FeedRefusal::ConnectFailed)?;
+            // Only delays a ping where it is refused.
+            drop(tcp.set_nodelay(true));
+            let (socket, _response) = client_async_with_config(request, tcp, Some(config))
+                .await
+                .map_err(|_| FeedRefusal::HandshakeFailed)?;
+            Ok(socket)
+        };
+        let socket = tokio::time::timeout(limits.connect, opening)
+            .await
+            .unwrap_or(Err(FeedRefusal::HandshakeFailed))?;
+        let now = Instant::now();
+        Ok(Self {
+            socket,
+            last_read: now,
+            last_heartbeat: now,
+            pinged: false,
+        })
+    }
+
+    /// Sends texts, waiting for the socket at most `at_most`.
+    pub(super) async fn say(&mut self, texts: Vec<String>, at_most: Duration) -> Result<(), FeedRefusal> {
+        let sending = async {
+            for text in texts {
+                self.socket.feed(Message::text(text)).await?;
+            }
+            self.socket.flush().await
+        };
+        match tokio::time::timeout(at_most, sending).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(FeedRefusal::Broken),
+        }
+    }
+
+    /// The next text. Losing the future loses nothing.
+    pub(super) async fn text(&mut self) -> Result<Utf8Bytes, FeedRefusal> {
+        loop {
+            let message = self.socket.next().await;
+            self.last_read = Instant::now();
+            self.pinged = false;
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Binary(_))) => return Err(FeedRefusal::Binary),
+                // Answered inside the library with the next write or read.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Ok(Message::Close(_))) | None => return Err(FeedRefusal::Closed),
+                Some(Err(error)) => return Err(ended_by(&error)),
+            }
+        }
+    }
+
+    /// The next text if it has been received already.
+    pub(super) fn waiting_text(&mut self) -> Option<Result<Utf8Bytes, FeedRefusal>> {
+        self.text().now_or_never()
+    }
+
+    /// Pings at half the idle time, gives up at the whole, and sends the source's own heartbeat when it is due.
+    pub(super) fn housekeeping(
+        &mut self,
+        idle: Duration,
+        heartbeat: Option<(Duration, &'static str)>,
+    ) -> Result<(), FeedRefusal> {
+        let silent_for = self.last_read.elapsed();
+        if silent_for >= idle {
+            return Err(FeedRefusal::Silent);
+        }
+        if silent_for >= idle / 2 && !self.pinged {
+            self.pinged = true;
+            self.offer(Message::Ping(Bytes::new()));
+        }
+        if let Some((every, text)) = heartbeat
+            && self.last_heartbeat.elapsed() >= every
+        {
+            self.last_heartbeat = Instant::now();
+            self.offer(Message::text(text));
+        }
+        Ok(())
+    }
+
+    /// Says that nobody reads any more, without waiting for an answer.
+    pub(super) fn goodbye(&mut self) {
+        self.offer(Message::Close(None));
+    }
+
+    /// Sends without waiting: what the socket does not take now goes out with the next write, and a dead one is found by
+    /// the idle time.
+    fn offer(&mut self, message: Message) {
+        drop(self.socket.send(message).now_or_never());
+    }
+}
+
+fn ended_by(error: &WsError) -> FeedRefusal {
+    match error {
+        WsError::Capacity(_) => FeedRefusal::Oversized,
+        WsError::Utf8(_) => FeedRefusal::Malformed,
+        WsError::ConnectionClosed | WsError::AlreadyClosed => FeedRefusal::Closed,
+        _ => FeedRefusal::Broken,
+    }
+}
