@@ -164,6 +164,8 @@ digests! {
     DirectiveDigest = OfDirective;
     /// JCS of the evidence of a proposal.
     EvidenceDigest = OfEvidence;
+    /// Text of a bearer token: what `engine.toml` holds instead of the token.
+    TokenHash = OfToken;
     /// Bytes of a shared library.
     LibraryHash = OfLibrary;
 }

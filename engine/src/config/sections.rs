@@ -1,0 +1,160 @@
+//! The tables of `engine.toml`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use contracts::bar::Stamp;
+use contracts::ids::{InstrumentId, KeyId};
+use serde::Deserialize;
+
+use crate::feeds::codec::Source;
+use crate::limits::{CLIENTS_MAX, RING_MESSAGES_DEFAULT};
+
+/// How bars reach the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriverKind {
+    /// One thread owns feed sockets, core, journal writes and the first clients.
+    #[default]
+    Inline,
+    /// Feeds, cores and the journal on threads of their own, rings between them.
+    Pipeline,
+}
+
+/// What an idle thread of the pipeline driver does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// Parks; costs a wake-up per hand-over.
+    #[default]
+    Park,
+    /// Spins; costs a processor per thread.
+    Spin,
+}
+
+/// When a written batch becomes public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// After `write(2)`: survives the process.
+    #[default]
+    Process,
+    /// After `fdatasync`: survives a loss of power.
+    Disk,
+}
+
+/// `[journal]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalConfig {
+    /// Directory of the segment files.
+    pub dir: PathBuf,
+    /// When a written batch becomes public.
+    #[serde(default)]
+    pub durability: Durability,
+    /// Whole segments older than this many days are deleted; 0 keeps them all.
+    #[serde(default = "default_retention_days")]
+    pub retention_days: u32,
+    /// The oldest segments are deleted when all together are larger than this; 0 keeps them all.
+    #[serde(default = "default_retention_bytes")]
+    pub retention_bytes: u64,
+}
+
+const fn default_retention_days() -> u32 {
+    400
+}
+
+const fn default_retention_bytes() -> u64 {
+    20 << 30
+}
+
+/// `[feed]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedConfig {
+    /// The source's WebSocket URL.
+    pub url: String,
+    /// Its language.
+    pub codec: Source,
+    /// Instrument → the source's symbol for it.
+    pub instruments: BTreeMap<InstrumentId, String>,
+    /// Environment variable that holds the source's API key, where it wants one; the key itself never stands in this file.
+    pub api_key_env: Option<String>,
+    /// The same for a secret.
+    pub api_secret_env: Option<String>,
+}
+
+/// `[halt]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HaltConfig {
+    /// Unix socket of `engine halt` and `engine resume`, made with mode 0600.
+    pub socket: PathBuf,
+    /// The latch is set while a file of this name exists, and stays set when it goes.
+    pub file: PathBuf,
+}
+
+impl Default for HaltConfig {
+    fn default() -> Self {
+        Self {
+            socket: "state/halt.sock".into(),
+            file: "state/HALT".into(),
+        }
+    }
+}
+
+/// `[history]`: read at a cold start and to fill gaps the feed cannot fill.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryConfig {
+    /// CSV, CSV.gz or Parquet.
+    pub bars: PathBuf,
+    /// CSV: `date` and one column per series. Rows added later are live arrivals.
+    #[serde(rename = "macro")]
+    pub macro_file: Option<PathBuf>,
+    /// Which end of a bar its time names.
+    pub stamp: Stamp,
+}
+
+/// `[signals]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignalsConfig {
+    /// Messages the hub keeps in memory.
+    pub ring_messages: usize,
+    /// Most clients at once.
+    pub clients_max: usize,
+}
+
+impl Default for SignalsConfig {
+    fn default() -> Self {
+        Self {
+            ring_messages: RING_MESSAGES_DEFAULT,
+            clients_max: CLIENTS_MAX,
+        }
+    }
+}
+
+/// What a key may sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyUse {
+    /// Production contracts and directives.
+    Contract,
+    /// The first vote.
+    FirstVote,
+    /// Statements of the second vote.
+    Vote,
+}
+
+/// An entry of `trusted_keys`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedKeyEntry {
+    /// As `key_id` in contracts names it.
+    pub id: KeyId,
+    /// Ed25519 public key, 64 hex characters.
+    pub public_key: String,
+    /// What its signatures count for.
+    pub uses: Vec<KeyUse>,
+}
