@@ -6,9 +6,11 @@
     reason = "a developer's command talks to the developer: what it runs to stderr, results to stdout"
 )]
 
+mod bench;
 mod lint;
 mod runner;
 mod setup;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -31,6 +33,10 @@ enum Verb {
     Test(test::Args),
     /// Check format, clippy, rustdoc, licences and the direction of dependencies.
     Lint,
+    /// Run the long tests at their full length.
+    Soak(soak::Args),
+    /// Measure the stages of the hot path.
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +44,8 @@ fn main() -> ExitCode {
         Verb::Setup => setup::run(),
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
+        Verb::Soak(args) => soak::run(&args),
+        Verb::Bench(args) => bench::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

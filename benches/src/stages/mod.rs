@@ -1,0 +1,15 @@
+//! The stages of the hot path, in the order a bar meets them. One file per stage.
+
+mod parse;
+mod record;
+
+use crate::blocks::Stage;
+
+/// All stages.
+#[must_use]
+pub fn all() -> Vec<Stage> {
+    [parse::stages(), record::stages()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
