@@ -26,3 +26,6 @@ pub const GOLDEN_ROWS: usize = 256;
 
 /// Random rows on which a reduced graph must equal the original, and a dense chain must stay close to it.
 pub const CHECKED_ROWS: usize = 10_000;
+
+/// Widest scaling or shifting that is made a diagonal product where no product stands before it (an observation at most).
+pub const FOLDED_WIDTH_MAX: usize = 64;
