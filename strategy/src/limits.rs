@@ -21,11 +21,18 @@ pub const OPSET_MAX: i64 = 28;
 /// Newest version of the file format that the pinned ONNX Runtime reads (a test asks it).
 pub const IR_VERSION_MAX: i64 = 14;
 
-/// Observations in a set of golden vectors.
-pub const GOLDEN_ROWS: usize = 256;
-
 /// Random rows on which a reduced graph must equal the original, and a dense chain must stay close to it.
 pub const CHECKED_ROWS: usize = 10_000;
 
 /// Widest scaling or shifting that is made a diagonal product where no product stands before it (an observation at most).
 pub const FOLDED_WIDTH_MAX: usize = 64;
+
+/// Largest |dense − ORT| of an admitted dense chain, and the half-width of the band around thresholds and ties in which the
+/// action may differ: two orders above what `f32` summation in another order costs a policy, two below a threshold's digits.
+pub const DENSE_TOLERANCE: f32 = 1e-5;
+
+/// Two best logits closer than this are a near tie, which normalising and exponentiating may round into a tie.
+pub const NEAR_TIE: f32 = 1e-6;
+
+/// Observations are clipped to ± this many standard deviations.
+pub const OBSERVATION_CLIP: f32 = 5.0;

@@ -7,9 +7,11 @@
 pub mod dense;
 pub mod library;
 pub mod runtime;
+pub mod source;
 
 pub use dense::DensePolicy;
-pub use runtime::OrtPolicy;
+pub use runtime::{Batching, OrtPolicy};
+pub use source::{PolicySource, SourceError};
 
 use crate::limits::BATCH_ROWS_MAX;
 

@@ -193,7 +193,8 @@ pub fn keras_logits(shape: &Shape) -> TestModel {
     let (mut x, mut inputs) = (b.input("args_0", shape.batch(), shape.width), shape.width);
     let sizes = shape.hidden.iter().copied().chain([3]);
     for (i, outputs) in sizes.enumerate() {
-        let weights = b.draw(inputs * outputs, 1.0 / (inputs as f32).sqrt());
+        // Logistic layers stay near ½ for small weights: wider ones, or every row chooses the same.
+        let weights = b.draw(inputs * outputs, 4.0 / (inputs as f32).sqrt());
         let bias = b.draw(outputs, 0.1);
         let dims = [as_dim(inputs), as_dim(outputs)];
         let w = b.initializer(TensorProto::floats(&format!("dense_{i}/kernel"), &dims, &weights));

@@ -18,6 +18,7 @@ use ort::value::{Tensor, TensorElementType, ValueType};
 use super::library::{LibraryError, Runtime};
 use super::{Head, InferError, Policy, batch_rows};
 use crate::limits::BATCH_ROWS_MAX;
+use contracts::action::ActionKind;
 
 /// Why a model could not be loaded into ONNX Runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +99,15 @@ struct Bound {
     binding: IoBinding,
 }
 
+/// How a batch is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batching {
+    /// As the binary decomposition of its size, where the model's batch is dynamic.
+    Binary,
+    /// Every row alone.
+    RowByRow,
+}
+
 /// A session with its bound buffers.
 #[derive(Debug)]
 pub struct OrtPolicy {
@@ -110,21 +120,29 @@ pub struct OrtPolicy {
 }
 
 impl OrtPolicy {
-    /// Builds a session from verified bytes and binds its buffers to the output `output`.
+    /// Builds a session from verified bytes and binds its buffers to the output `output`, from which an action of this kind
+    /// is read (for an index: the index itself, or the three logits it is the maximum of).
     ///
     /// # Errors
     /// [`OrtError`] when ONNX Runtime or the shapes do not allow it.
-    pub fn new(runtime: &Runtime, model: &[u8], width: usize, output: &str) -> Result<Self, OrtError> {
+    pub fn new(
+        runtime: &Runtime,
+        model: &[u8],
+        width: usize,
+        output: &str,
+        kind: ActionKind,
+        batching: Batching,
+    ) -> Result<Self, OrtError> {
         let session = session_builder(runtime, GraphOptimizationLevel::Level3)?.commit_from_memory(model)?;
         let input_shape = InputShape::of(&session, width)?;
-        let (output_shape, integer) = output_shape(&session, output)?;
+        let (output_shape, integer) = output_shape(&session, output, kind)?;
         let head = match (integer, output_shape.last) {
             (true, _) => Head::Index,
             (false, 3) => Head::Logits,
             (false, _) => Head::Scalar,
         };
         let input_name = session.inputs()[0].name().to_owned();
-        let batched = input_shape.dynamic && output_shape.dynamic;
+        let batched = batching == Batching::Binary && input_shape.dynamic && output_shape.dynamic;
         let largest = if batched { BATCH_ROWS_MAX } else { 1 };
         let sizes = std::iter::successors(Some(largest), |n| (*n > 1).then_some(n / 2));
         let bound = sizes
@@ -153,11 +171,6 @@ impl OrtPolicy {
     #[must_use]
     pub const fn is_row_by_row(&self) -> bool {
         self.row_by_row
-    }
-
-    /// Runs every row alone from now on.
-    pub fn set_row_by_row(&mut self) {
-        self.row_by_row = true;
     }
 
     /// Runs `rows` alone, in batches of 2, 7 and 64 and in reversed order; any bit that differs, or a batch that fails, makes the
@@ -319,7 +332,7 @@ impl OutputShape {
     }
 }
 
-fn output_shape(session: &Session, name: &str) -> Result<(OutputShape, bool), OrtError> {
+fn output_shape(session: &Session, name: &str, kind: ActionKind) -> Result<(OutputShape, bool), OrtError> {
     let refused = |found: String| OrtError::Output {
         name: name.to_owned(),
         found,
@@ -339,12 +352,14 @@ fn output_shape(session: &Session, name: &str) -> Result<(OutputShape, bool), Or
         _ => return Err(found()),
     };
     let dims: &[i64] = shape;
-    let (last, batch) = match *dims {
-        [batch] => (1, batch),
-        [batch, 3] if !integer => (3, batch),
-        // An output that was exported without a known last dimension is tried as one value per row.
-        [batch, 1] => (1, batch),
-        [batch, last] if last < 0 => (1, batch),
+    let (last, batch) = match (kind, integer, dims) {
+        (ActionKind::Continuous, false, [batch] | [batch, 1]) => (1, *batch),
+        (ActionKind::Index, true, [batch] | [batch, 1]) => (1, *batch),
+        (ActionKind::Logits | ActionKind::Index, false, [batch, 3]) => (3, *batch),
+        // A last dimension nobody declared is tried as what the kind needs; a run tells.
+        (ActionKind::Continuous, false, [batch, last]) if *last < 0 => (1, *batch),
+        (ActionKind::Logits, false, [batch, last]) if *last < 0 => (3, *batch),
+        (ActionKind::Index, true, [batch, last]) if *last < 0 => (1, *batch),
         _ => return Err(found()),
     };
     if batch > 1 || batch == 0 {

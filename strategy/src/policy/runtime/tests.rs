@@ -16,7 +16,15 @@ fn rows(n: usize) -> Vec<f32> {
 
 fn policy(model: &testmodels::TestModel) -> OrtPolicy {
     let runtime = library::runtime().expect("run `cargo xtask setup` first");
-    OrtPolicy::new(runtime, &model.bytes, WIDTH, model.output).expect(model.name)
+    OrtPolicy::new(
+        runtime,
+        &model.bytes,
+        WIDTH,
+        model.output,
+        model.kind,
+        Batching::Binary,
+    )
+    .expect(model.name)
 }
 
 #[test]
@@ -47,12 +55,22 @@ fn a_fixed_batch_runs_row_by_row() {
 #[test]
 fn wrong_width_output_and_bytes_are_refused_by_name() {
     let runtime = library::runtime().expect("run `cargo xtask setup` first");
+    let new = |bytes: &[u8], width, output| {
+        OrtPolicy::new(
+            runtime,
+            bytes,
+            width,
+            output,
+            ActionKind::Continuous,
+            Batching::Binary,
+        )
+    };
     let model = testmodels::sac(&Shape::new(1, WIDTH));
-    let error = OrtPolicy::new(runtime, &model.bytes, WIDTH + 1, "action").expect_err("too wide");
+    let error = new(&model.bytes, WIDTH + 1, "action").expect_err("too wide");
     assert!(matches!(error, OrtError::Input { .. }), "{error}");
     assert!(error.to_string().contains("observation"), "{error}");
-    let error = OrtPolicy::new(runtime, &model.bytes, WIDTH, "nothing").expect_err("no such output");
+    let error = new(&model.bytes, WIDTH, "nothing").expect_err("no such output");
     assert!(matches!(error, OrtError::Output { .. }), "{error}");
-    let error = OrtPolicy::new(runtime, b"no model", WIDTH, "action").expect_err("no model");
+    let error = new(b"no model", WIDTH, "action").expect_err("no model");
     assert!(matches!(error, OrtError::Refused { .. }), "{error}");
 }
