@@ -31,6 +31,12 @@ pub const FEED_HOUSEKEEPING_MS: u64 = 100;
 /// Most messages handed to the sink at once: a burst of that many instruments is one batch of the policy.
 pub const FEED_MESSAGES_PER_BATCH: usize = 1_024;
 
+/// Most clients of one file server: a demonstration has one, a test a few.
+pub const FILE_SERVER_CLIENTS_MAX: usize = 64;
+
+/// Messages a file server writes before it looks for what the client says.
+pub const FILE_SERVER_FLUSH_MESSAGES: usize = 256;
+
 // ── Core ──
 
 /// Accepted bars kept per instrument by a core: covers the bars that close while a swap's warm-up is being built.

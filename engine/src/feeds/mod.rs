@@ -15,6 +15,7 @@ mod connection;
 pub mod counters;
 pub mod decoder;
 pub mod event;
+pub mod file_server;
 mod held;
 pub mod history;
 pub mod symbols;
