@@ -41,3 +41,6 @@ pub const MODEL_BYTES_MAX: usize = 64 << 20;
 
 /// Largest norm-stats file in bytes.
 pub const NORM_STATS_BYTES_MAX: usize = 1 << 20;
+
+/// Most macro series one contract may name: keeps a series' index within a byte and its state within a snapshot.
+pub const SERIES_MAX: usize = 32;

@@ -48,11 +48,17 @@ impl DayNumber {
             return Err(refused());
         }
         let date: jiff::civil::Date = text.parse().map_err(|_| refused())?;
-        let days = date
-            .since(jiff::civil::Date::constant(1970, 1, 1))
-            .map_err(|_| refused())?
-            .get_days();
-        Ok(Self(days))
+        Ok(Self::from_civil(date))
+    }
+
+    /// The number of a civil date.
+    #[must_use]
+    pub fn from_civil(date: jiff::civil::Date) -> Self {
+        Self(
+            date.duration_since(jiff::civil::Date::constant(1970, 1, 1))
+                .as_hours() as i32
+                / 24,
+        )
     }
 
     /// The civil date; `None` outside jiff's range (years −9999 to 9999).

@@ -4,6 +4,7 @@
 //! same code; there is no clock, no socket and no thread in here.
 
 pub mod action;
+pub mod bytes;
 pub mod calendar;
 pub mod instrument;
 pub mod limits;
@@ -13,4 +14,5 @@ pub mod onnx;
 pub mod operators;
 pub mod plan;
 pub mod policy;
+mod quarantine;
 pub mod strategy;

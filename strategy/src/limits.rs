@@ -36,3 +36,24 @@ pub const NEAR_TIE: f32 = 1e-6;
 
 /// Observations are clipped to ± this many standard deviations.
 pub const OBSERVATION_CLIP: f32 = 5.0;
+
+/// Daily values (revisions included) kept per macro series: sixteen years of week-days; the oldest leaves when one more comes.
+pub const MACRO_VALUES_MAX: usize = 4_096;
+
+/// Days a gap is followed back through adjoining sessions when its missing bars are counted; a longer one counts as longer.
+pub const GAP_DAYS_MAX: i64 = 400;
+
+/// A close this many times the last used one, or that fraction of it, is impossible.
+pub const LEVEL_JUMP_FACTOR: f64 = 5.0;
+
+/// How near, relatively, a second bar must come to a quarantined level to confirm it.
+pub const LEVEL_AGREEMENT: f64 = 0.01;
+
+/// Standard deviations below this are taken as 1: a constant feature is centred, not blown up.
+pub const STD_MIN: f64 = 1e-8;
+
+/// Normalised values are clipped to ± this.
+pub const NORMALISED_CLIP: f64 = 5.0;
+
+/// Bars per period after which a Wilder average has forgotten its start: (1 − 1/n)^(20·n) < 2.1e-9.
+pub const WILDER_SETTLED_PERIODS: u32 = 20;

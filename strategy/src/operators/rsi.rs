@@ -1,0 +1,151 @@
+//! Wilder's relative strength index, as TA-Lib computes it.
+//!
+//! Source: J. W. Wilder, *New Concepts in Technical Trading Systems* (1978); seeding by the mean of the first `period` moves
+//! and the order of the arithmetic follow TA-Lib's `RSI`, so results agree to the last bits. One case differs on purpose:
+//! where nothing has ever moved the index is 50, not 0.
+
+use contracts::bar::Bar;
+
+use super::{BarOperator, DIVISOR_MIN};
+use crate::bytes::{LoadStateError, put_f64, put_u32, take_f64, take_u32};
+use crate::limits::WILDER_SETTLED_PERIODS;
+
+/// RSI of closes, 0 to 100.
+#[derive(Debug, Clone)]
+pub struct Rsi {
+    period: u32,
+    /// Bars seen, up to `period + 1`.
+    seen: u32,
+    previous_close: f64,
+    /// Sum, then Wilder average, of rises.
+    gain: f64,
+    /// Sum, then Wilder average, of falls.
+    loss: f64,
+}
+
+impl Rsi {
+    /// Of Wilder period `period` ≥ 2.
+    #[must_use]
+    pub const fn new(period: u16) -> Self {
+        Self {
+            period: period as u32,
+            seen: 0,
+            previous_close: 0.0,
+            gain: 0.0,
+            loss: 0.0,
+        }
+    }
+
+    fn value(&self) -> f64 {
+        let sum = self.gain + self.loss;
+        // The averages decay but never reach zero, so an exact zero means that no close ever differed from the one before.
+        if sum == 0.0 {
+            50.0
+        } else if sum < DIVISOR_MIN {
+            0.0
+        } else {
+            100.0 * (self.gain / sum)
+        }
+    }
+}
+
+impl BarOperator for Rsi {
+    fn defined_after(&self) -> u32 {
+        self.period + 1
+    }
+
+    fn settled_after(&self) -> u32 {
+        WILDER_SETTLED_PERIODS * self.period
+    }
+
+    fn update(&mut self, bar: &Bar) -> f64 {
+        let change = bar.close - self.previous_close;
+        self.previous_close = bar.close;
+        if self.seen == 0 {
+            self.seen = 1;
+            return f64::NAN;
+        }
+        let n = f64::from(self.period);
+        let averaging = self.seen > self.period;
+        if averaging {
+            self.loss *= n - 1.0;
+            self.gain *= n - 1.0;
+        }
+        if change < 0.0 {
+            self.loss -= change;
+        } else {
+            self.gain += change;
+        }
+        if averaging || self.seen == self.period {
+            self.loss /= n;
+            self.gain /= n;
+        }
+        if !averaging {
+            self.seen += 1;
+        }
+        if self.seen > self.period {
+            self.value()
+        } else {
+            f64::NAN
+        }
+    }
+
+    fn reset(&mut self) {
+        (self.seen, self.previous_close, self.gain, self.loss) = (0, 0.0, 0.0, 0.0);
+    }
+
+    fn save(&self, out: &mut Vec<u8>) {
+        put_u32(out, self.seen);
+        put_f64(out, self.previous_close);
+        put_f64(out, self.gain);
+        put_f64(out, self.loss);
+    }
+
+    fn load(&mut self, input: &mut &[u8]) -> Result<(), LoadStateError> {
+        self.seen = take_u32(input)?;
+        if self.seen > self.period + 1 {
+            return Err(LoadStateError("an RSI has seen more bars than it counts"));
+        }
+        self.previous_close = take_f64(input)?;
+        self.gain = take_f64(input)?;
+        self.loss = take_f64(input)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last(closes: &[f64]) -> f64 {
+        let mut rsi = Rsi::new(2);
+        let bar = |close| Bar {
+            close,
+            ..Bar::default()
+        };
+        closes
+            .iter()
+            .map(|close| rsi.update(&bar(*close)))
+            .last()
+            .unwrap()
+    }
+
+    #[test]
+    fn worked_by_hand() {
+        assert!(last(&[1.0, 2.0]).is_nan());
+        // Mean rise 0.5, mean fall 0.25.
+        assert_eq!(last(&[1.0, 2.0, 1.5]), 100.0 * (0.5 / 0.75));
+        // Then a fall of 1: rise 0.25, fall (0.25 + 1)/2.
+        assert_eq!(last(&[1.0, 2.0, 1.5, 0.5]), 100.0 * (0.25 / 0.875));
+        assert_eq!(last(&[1.0, 2.0, 3.0]), 100.0);
+    }
+
+    #[test]
+    fn where_nothing_has_ever_moved_it_is_fifty() {
+        assert_eq!(last(&[5.0; 40]), 50.0);
+        let mut closes = vec![5.0; 200];
+        closes[0] = 4.0;
+        // TA-Lib's answer once the only move has decayed below its divisor limit.
+        assert_eq!(last(&closes), 0.0);
+    }
+}
