@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod demo;
 mod lint;
 mod runner;
 mod setup;
@@ -33,6 +34,8 @@ enum Verb {
     Test(test::Args),
     /// Check format, clippy, rustdoc, licences and the direction of dependencies.
     Lint,
+    /// Stream signals from generated or your own bars, on this machine.
+    Demo(demo::Args),
     /// Run the long tests at their full length.
     Soak(soak::Args),
     /// Measure the stages of the hot path.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Setup => setup::run(),
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Soak(args) => soak::run(&args),
         Verb::Bench(args) => bench::run(&args),
     };

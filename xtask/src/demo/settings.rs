@@ -1,0 +1,68 @@
+//! The demo's `engine.toml`.
+
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::bars::Bars;
+
+/// The demo's token: not secret, it opens a port of this machine for as long as the demo runs.
+pub const TOKEN: &str = "demo";
+
+/// What the file says.
+pub struct Settings<'a> {
+    pub folder: &'a Path,
+    pub instrument: &'a str,
+    pub listen: &'a str,
+    pub feed: &'a str,
+    pub bars: &'a Bars,
+    pub history: &'a Path,
+    pub public_key: &'a str,
+}
+
+impl Settings<'_> {
+    /// As TOML.
+    pub fn to_toml(&self) -> String {
+        let path = |name: &str| quoted(&self.folder.join(name).to_string_lossy());
+        let macros = self.bars.macros.as_ref().map_or_else(String::new, |file| {
+            format!("macro = {}\n", quoted(&file.to_string_lossy()))
+        });
+        format!(
+            "engine_id = \"demo\"\nslot = \"demo\"\nenvironment = \"local\"\ncontract_source = {source}\n\
+             listen = \"{listen}\"\nclock = \"feed\"\nallow_local_contracts = true\n\n\
+             [journal]\ndir = {journal}\n\n\
+             [feed]\nurl = \"ws://{feed}\"\ncodec = \"native\"\n\n\
+             [feed.instruments]\n{instrument} = \"{instrument}\"\n\n\
+             [halt]\nsocket = {socket}\nfile = {file}\n\n\
+             [history]\nbars = {history}\n{macros}stamp = \"{stamp}\"\n\n\
+             [[trusted_keys]]\nid = \"{key_id}\"\npublic_key = \"{public_key}\"\nuses = [\"contract\"]\n\n\
+             [[tokens]]\nname = \"demo\"\nsha256 = \"{token}\"\nscopes = [\"signals:read\", \"metrics:read\"]\n\
+             expires = \"2100-01-01T00:00:00Z\"\n",
+            source = path("contract"),
+            listen = self.listen,
+            journal = path("journal"),
+            feed = self.feed,
+            instrument = self.instrument,
+            socket = path("halt.sock"),
+            file = path("HALT"),
+            history = quoted(&self.history.to_string_lossy()),
+            stamp = self.bars.stamp.word(),
+            key_id = "contract",
+            public_key = self.public_key,
+            token = hex::encode(Sha256::digest(TOKEN)),
+        )
+    }
+}
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The public half of a key that `engine contract make` wrote.
+pub fn public_key(key: &Path) -> Result<String, String> {
+    let path = key.with_extension("pub");
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Ok(text.trim().to_owned())
+}
