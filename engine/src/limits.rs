@@ -133,3 +133,20 @@ pub const TOKENS_RELOAD_MS: u64 = 2_000;
 
 /// How often a snapshot is read again while messages are published into it.
 pub const SNAPSHOT_TRIES_MAX: u32 = 64;
+
+// ── Journal ──
+
+/// Size after which a segment is followed by another, in bytes: read whole in under a tenth of a second.
+pub const JOURNAL_SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Segments that ended longer ago are deleted, in days.
+pub const JOURNAL_RETENTION_DAYS: u32 = 90;
+
+/// The oldest segments are deleted while all together are larger, in bytes (16 GiB).
+pub const JOURNAL_RETENTION_BYTES: u64 = 16 << 30;
+
+/// Bytes a reader asks the file for at once: some 800 records.
+pub const JOURNAL_READ_BYTES: usize = 256 << 10;
+
+/// Places a segment's index knows at most: a search then reads a 256th of it.
+pub const JOURNAL_MARKS_MAX: usize = 256;

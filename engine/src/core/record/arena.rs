@@ -32,6 +32,7 @@ pub struct Records {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     shard: u16,
+    simulated: bool,
 }
 
 impl Records {
@@ -42,6 +43,7 @@ impl Records {
             bytes: Vec::with_capacity(bytes),
             entries: Vec::with_capacity(entries),
             shard: 0,
+            simulated: false,
         }
     }
 
@@ -50,6 +52,17 @@ impl Records {
     pub const fn for_shard(mut self, shard: u16) -> Self {
         self.shard = shard;
         self
+    }
+
+    /// Says whether the clock is the feed's; the journal notes it with every record.
+    pub const fn set_simulated(&mut self, simulated: bool) {
+        self.simulated = simulated;
+    }
+
+    /// True when the clock is the feed's.
+    #[must_use]
+    pub const fn is_simulated(&self) -> bool {
+        self.simulated
     }
 
     /// The core these records are of.

@@ -1,10 +1,10 @@
 //! The numbers of the closed sets of words on disk. They are never reused.
 
 use contracts::reason::{FlattenCause, Latch, LiveState, OriginReason, Position, Withheld};
+use contracts::wire::ContractOrigin;
 
 use super::bytes::{Malformed, Put, Take};
 use super::run::Durability;
-use super::slot::ContractOrigin;
 
 /// A word that is one byte on disk.
 pub(super) trait Code: Sized + Copy {

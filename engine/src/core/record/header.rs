@@ -8,7 +8,7 @@
 //! | 24–27 | `epoch` |
 //! | 28–31 | `len`: bytes of the payload |
 //! | 32 | kind |
-//! | 33 | zero |
+//! | 33 | 1 when the clock was the feed's, else 0 |
 //! | 34–35 | `shard`: which core said it |
 //! | 36–39 | CRC-32C of bytes 0–35 and the payload |
 
@@ -37,6 +37,8 @@ pub struct Header {
     pub kind: Kind,
     /// The core that said it.
     pub shard: u16,
+    /// The clock was the feed's: the message says `simulated`.
+    pub simulated: bool,
 }
 
 impl Header {
@@ -56,7 +58,7 @@ impl Header {
         frame[24..28].copy_from_slice(&self.epoch.to_le_bytes());
         frame[28..32].copy_from_slice(&self.len.to_le_bytes());
         frame[32] = self.kind.code();
-        frame[33] = 0;
+        frame[33] = u8::from(self.simulated);
         frame[34..36].copy_from_slice(&self.shard.to_le_bytes());
         let crc = checksum(frame);
         frame[CRC_AT..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
@@ -78,8 +80,9 @@ impl Header {
             len: u32_at(28),
             kind: Kind::from_code(bytes[32]).ok_or(Malformed { field: "kind" })?,
             shard: u16::from_le_bytes([bytes[34], bytes[35]]),
+            simulated: bytes[33] == 1,
         };
-        if bytes[33] != 0 {
+        if bytes[33] > 1 {
             return Err(Malformed { field: "kind" });
         }
         if header.lsn == 0 || header.synced_lsn >= header.lsn {
@@ -116,6 +119,7 @@ mod tests {
             len: 3,
             kind: Kind::State,
             shard: 1,
+            simulated: false,
         };
         let mut frame = [0_u8; HEADER_BYTES + 3];
         frame[HEADER_BYTES..].copy_from_slice(b"abc");
@@ -139,6 +143,7 @@ mod tests {
             len: 0,
             kind: Kind::Gap,
             shard: 0,
+            simulated: false,
         };
         let parse = |header: Header| {
             let mut frame = [0_u8; HEADER_BYTES];

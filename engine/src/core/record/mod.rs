@@ -20,8 +20,8 @@ pub use header::{HEADER_BYTES, Header};
 pub use market::{ConflictRecord, GapRecord, LevelShiftRecord, MacroRecord, PositionRecord};
 pub use run::{BootId, Durability, SnapshotRecord, StartRecord, StartView, StopRecord};
 pub use slot::{
-    ContractOrigin, ContractRecord, DirectiveRecord, FlattenRecord, HaltRecord, ResumeRecord, StateRecord,
-    SwapRecord, SwappedRecord,
+    ContractRecord, DirectiveRecord, FlattenRecord, HaltRecord, ResumeRecord, StateRecord, SwapRecord,
+    SwappedRecord,
 };
 
 use bytes::Take;

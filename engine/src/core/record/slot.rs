@@ -3,18 +3,10 @@
 use contracts::hash::ContractDigest;
 use contracts::reason::{FlattenCause, Latch, LiveState, Position};
 use contracts::time::UtcMillis;
+use contracts::wire::ContractOrigin;
 
 use super::bytes::{Malformed, Put, Take, VERSION};
 use super::{Kind, Payload};
-
-/// Who stands behind a contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContractOrigin {
-    /// Two votes.
-    Votes,
-    /// `engine contract make`.
-    Local,
-}
 
 /// A contract was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@ use contracts::bar::Bar;
 use contracts::hash::ContractDigest;
 use contracts::reason::{FlattenCause, Latch, LiveState, Origin, OriginReason, Position, Withheld};
 use contracts::time::{DayNumber, UnixNanos, UtcMillis};
+use contracts::wire::ContractOrigin;
 use proptest::prelude::*;
 
 use super::*;
