@@ -150,3 +150,17 @@ pub const JOURNAL_READ_BYTES: usize = 256 << 10;
 
 /// Places a segment's index knows at most: a search then reads a 256th of it.
 pub const JOURNAL_MARKS_MAX: usize = 256;
+
+// ── Contract follower and halt ──
+
+/// Halts and directives that wait for the driver: an operator's and a routine one, with room for a script run wild.
+pub const CONTROL_INPUTS_WAITING_MAX: usize = 64;
+
+/// Longest request on the halt socket in bytes: a directive inside a JSON text.
+pub const HALT_REQUEST_BYTES_MAX: usize = 64 << 10;
+
+/// Time for a request and its acknowledgement on the halt socket, in milliseconds: a slow disk's sync, with room.
+pub const HALT_REQUEST_WITHIN_MS: u64 = 30_000;
+
+/// The halt file is looked for this often, in milliseconds: with the driver's wake a halt is in force within 100 ms.
+pub const HALT_FILE_PERIOD_MS: u64 = 50;

@@ -8,7 +8,11 @@
 //! No queue per client: memory does not grow with a slow one. Nobody here can hold the publisher up.
 
 pub mod board;
+pub mod control;
 pub mod cursor;
+pub mod halt_file;
+#[cfg(unix)]
+pub mod halt_socket;
 pub mod history;
 pub mod hub;
 pub mod ring;
