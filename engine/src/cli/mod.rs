@@ -5,7 +5,10 @@
 //! else is said on stderr through `tracing`, or by the one line that [`main`] prints for a [`CliError`].
 
 pub mod error;
+pub mod halt;
+pub mod local;
 pub mod out;
+pub mod resume;
 pub mod tail;
 
 use std::ffi::OsString;
@@ -67,6 +70,10 @@ Exit codes:
 pub enum Command {
     /// Print the messages of a running engine's signal stream, one JSON object per line.
     Tail(tail::Args),
+    /// Halt the engine on this host.
+    Halt(halt::Args),
+    /// Hand in a signed directive that names the latches to clear.
+    Resume(resume::Args),
 }
 
 impl Command {
@@ -77,6 +84,8 @@ impl Command {
     pub fn run(self) -> Result<(), CliError> {
         match self {
             Self::Tail(args) => tail::run(args),
+            Self::Halt(args) => halt::run(args),
+            Self::Resume(args) => resume::run(args),
         }
     }
 }
