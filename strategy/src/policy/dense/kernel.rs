@@ -1,81 +1,67 @@
 //! The arithmetic of a chain, written once and compiled twice.
 //!
-//! [`forward`] is generic code over blocks of output neurons. The plain build is the scalar reference; `forward_avx2` is the same
-//! code compiled for AVX2 and FMA, where the blocks become vector registers. A lane is one neuron and never meets another lane,
-//! so both builds, every batch size and every CPU give the same bits.
+//! [`forward`] is the scalar reference; `forward_avx2` is the same code compiled for AVX2 and FMA, where the compiler turns the loops over
+//! neurons into vector loops. A lane is one neuron and never meets another lane, so both builds, every batch size and every CPU give
+//! the same bits. The loops are kept plain, one pass over slices of equal length, because that is what the loop vectoriser
+//! reliably takes; accumulators held in small arrays are not.
 
 use super::activation::{clip, relu, sigmoid, tanh};
 use super::chain::Activation;
 
-/// Neurons computed together: eight AVX2 registers, enough independent chains to hide the latency of a multiply-add.
-const BLOCK: usize = 64;
-/// Values of one AVX2 register; layers are padded to a multiple of it.
-pub(super) const LANES: usize = 8;
+/// Inputs handled in one pass over the neurons: each partial sum is loaded and stored once per block, not once per input.
+const BLOCK: usize = 4;
 
 /// One layer as the kernel reads it.
 #[derive(Debug)]
 pub(super) struct Step {
     /// Values this layer reads.
     pub(super) inputs: usize,
-    /// Outputs padded to a multiple of [`LANES`].
-    pub(super) padded: usize,
-    /// Empty, or `inputs × padded`, row `k` holds the weights of input `k`.
+    /// Values this layer gives.
+    pub(super) outputs: usize,
+    /// Empty, or `inputs × outputs`, row `k` holds the weights of input `k`.
     pub(super) weights: Box<[f32]>,
-    /// Empty, or `padded` values.
+    /// Empty, or `outputs` values.
     pub(super) bias: Box<[f32]>,
     /// Applied after the products, in order.
     pub(super) activations: Box<[Activation]>,
 }
 
-/// Runs one row through all steps. `a` holds the row padded to the widest layer; the result is in the returned buffer.
+/// Runs one row through all steps. `a` holds the row; both buffers are as wide as the widest layer. The result is in the returned
+/// buffer.
 #[inline(always)]
 fn forward<'a>(steps: &[Step], mut a: &'a mut [f32], mut b: &'a mut [f32]) -> &'a [f32] {
     for step in steps {
-        if step.bias.is_empty() {
-            activate(&mut a[..step.padded], &step.activations);
-            continue;
+        if !step.bias.is_empty() {
+            product(step, &a[..step.inputs], &mut b[..step.outputs]);
+            std::mem::swap(&mut a, &mut b);
         }
-        product(step, &a[..step.inputs], &mut b[..step.padded]);
-        activate(&mut b[..step.padded], &step.activations);
-        std::mem::swap(&mut a, &mut b);
+        activate(&mut a[..step.outputs], &step.activations);
     }
     a
 }
 
+/// y\[j\] = bias\[j\] + Σₖ x\[k\]·w\[k\]\[j\], one fused multiply-add per term, k ascending.
 #[inline(always)]
 fn product(step: &Step, x: &[f32], y: &mut [f32]) {
-    let mut start = 0;
-    while start + BLOCK <= step.padded {
-        block::<{ BLOCK / LANES }>(step, x, y, start);
-        start += BLOCK;
-    }
-    while start + 4 * LANES <= step.padded {
-        block::<4>(step, x, y, start);
-        start += 4 * LANES;
-    }
-    while start < step.padded {
-        block::<1>(step, x, y, start);
-        start += LANES;
-    }
-}
-
-/// `REGISTERS × LANES` neurons from `start` on: their accumulators stay in registers over all inputs.
-#[inline(always)]
-fn block<const REGISTERS: usize>(step: &Step, x: &[f32], y: &mut [f32], start: usize) {
-    let end = start + REGISTERS * LANES;
-    let mut sums = [[0.0_f32; LANES]; REGISTERS];
-    for (sum, bias) in sums.iter_mut().zip(step.bias[start..end].chunks_exact(LANES)) {
-        sum.copy_from_slice(bias);
-    }
-    for (value, row) in x.iter().zip(step.weights.chunks_exact(step.padded)) {
-        for (sum, weights) in sums.iter_mut().zip(row[start..end].chunks_exact(LANES)) {
-            for (s, w) in sum.iter_mut().zip(weights) {
-                *s = value.mul_add(*w, *s);
-            }
+    let n = y.len();
+    y.copy_from_slice(&step.bias);
+    let (blocks, rest) = x.as_chunks::<BLOCK>();
+    let (blocked, last) = step.weights.split_at(blocks.len() * BLOCK * n);
+    for ([x0, x1, x2, x3], rows) in blocks.iter().zip(blocked.chunks_exact(BLOCK * n)) {
+        let (w0, rows) = rows.split_at(n);
+        let (w1, rows) = rows.split_at(n);
+        let (w2, w3) = rows.split_at(n);
+        for ((((sum, w0), w1), w2), w3) in y.iter_mut().zip(w0).zip(w1).zip(w2).zip(w3) {
+            let s = x0.mul_add(*w0, *sum);
+            let s = x1.mul_add(*w1, s);
+            let s = x2.mul_add(*w2, s);
+            *sum = x3.mul_add(*w3, s);
         }
     }
-    for (sum, out) in sums.iter().zip(y[start..end].chunks_exact_mut(LANES)) {
-        out.copy_from_slice(sum);
+    for (x, row) in rest.iter().zip(last.chunks_exact(n)) {
+        for (sum, w) in y.iter_mut().zip(row) {
+            *sum = x.mul_add(*w, *sum);
+        }
     }
 }
 
@@ -93,10 +79,8 @@ fn activate(values: &mut [f32], activations: &[Activation]) {
 
 #[inline(always)]
 fn map(values: &mut [f32], f: impl Fn(f32) -> f32) {
-    for lanes in values.chunks_exact_mut(LANES) {
-        for value in lanes {
-            *value = f(*value);
-        }
+    for value in values {
+        *value = f(*value);
     }
 }
 

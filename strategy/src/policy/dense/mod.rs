@@ -12,7 +12,7 @@ pub use chain::{Activation, Chain, ChainError, Layer};
 pub use kernel::Isa;
 
 use super::{Head, InferError, Policy, batch_rows};
-use kernel::{Build, LANES, Step};
+use kernel::{Build, Step};
 
 /// A [`Chain`] ready to run, with its own scratch space.
 #[derive(Debug)]
@@ -41,12 +41,8 @@ impl DensePolicy {
 
     fn with_build(chain: &Chain, build: Build) -> Self {
         let steps = steps_of(chain);
-        let widest = steps.iter().map(|step| step.padded.max(step.inputs)).max();
-        let scratch = widest
-            .unwrap_or(0)
-            .max(chain.width())
-            .max(chain.head().width())
-            .next_multiple_of(LANES);
+        let widest = steps.iter().map(|step| step.outputs.max(step.inputs)).max();
+        let scratch = widest.unwrap_or(0).max(chain.width());
         Self {
             width: chain.width(),
             head: chain.head(),
@@ -85,29 +81,21 @@ impl Policy for DensePolicy {
     }
 }
 
-/// Pads every layer to whole registers and hangs activations on the products before them.
+/// Hangs activations on the products before them.
 fn steps_of(chain: &Chain) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut inputs = chain.width();
     for layer in chain.layers() {
         match layer {
             Layer::Linear { weights, bias } => {
-                let outputs = bias.len();
-                let padded = outputs.next_multiple_of(LANES);
-                let mut wide = vec![0.0; inputs * padded];
-                for (to, from) in wide.chunks_exact_mut(padded).zip(weights.chunks_exact(outputs)) {
-                    to[..outputs].copy_from_slice(from);
-                }
-                let mut start = vec![0.0; padded];
-                start[..outputs].copy_from_slice(bias);
                 steps.push(Step {
                     inputs,
-                    padded,
-                    weights: wide.into(),
-                    bias: start.into(),
+                    outputs: bias.len(),
+                    weights: weights.as_slice().into(),
+                    bias: bias.as_slice().into(),
                     activations: Box::default(),
                 });
-                inputs = outputs;
+                inputs = bias.len();
             }
             Layer::Activation(activation) => match steps.last_mut() {
                 Some(step) => {
@@ -117,7 +105,7 @@ fn steps_of(chain: &Chain) -> Vec<Step> {
                 }
                 None => steps.push(Step {
                     inputs,
-                    padded: inputs.next_multiple_of(LANES),
+                    outputs: inputs,
                     weights: Box::default(),
                     bias: Box::default(),
                     activations: Box::new([*activation]),
