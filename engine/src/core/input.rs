@@ -5,6 +5,8 @@ use contracts::reason::{Latch, Position};
 pub use contracts::time::DayNumber;
 use contracts::time::{UnixNanos, UtcMillis};
 
+use super::options::ClockMode;
+
 /// Dense index of an instrument in the slot's list; resolved once at start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstrumentIndex(pub u32);
@@ -72,6 +74,13 @@ pub enum Input {
         /// `unconfirmed` from here on, if sooner.
         renew_by: UtcMillis,
     },
+    /// The feed has said which time rules.
+    Mode {
+        /// Which.
+        clock: ClockMode,
+    },
+    /// Write the whole state as a record: the journal begins a segment.
+    Snapshot,
     /// The feed cannot deliver these bars.
     Gap {
         /// Whose.

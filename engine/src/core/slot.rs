@@ -1,0 +1,46 @@
+//! What the core holds per instrument.
+
+use contracts::ids::InstrumentId;
+use contracts::reason::{LiveState, Position};
+use contracts::time::UtcMillis;
+use strategy::instrument::InstrumentState;
+
+use super::accept::RecentBars;
+use super::silence::SilenceWatch;
+
+/// One instrument of this core.
+pub struct InstrumentSlot {
+    /// Its name, for records.
+    pub name: InstrumentId,
+    /// The last accepted bars.
+    pub recent: RecentBars,
+    /// Operators; `None` until the first contract is adopted.
+    pub features: Option<InstrumentState>,
+    /// What is held: the last decision, or the last report in `feedback` mode.
+    pub position: Position,
+    /// As of when the position was reported; `None` in `signal` mode or before the first report.
+    pub reported_as_of: Option<UtcMillis>,
+    /// The state last published for it.
+    pub said: Option<LiveState>,
+    /// Watches for silence.
+    pub silence: SilenceWatch,
+    /// True while a bar of it waits in the current batch.
+    pub waiting: bool,
+}
+
+impl InstrumentSlot {
+    /// An instrument nothing is known of.
+    #[must_use]
+    pub fn new(name: InstrumentId) -> Self {
+        Self {
+            name,
+            recent: RecentBars::default(),
+            features: None,
+            position: Position::Flat,
+            reported_as_of: None,
+            said: None,
+            silence: SilenceWatch::default(),
+            waiting: false,
+        }
+    }
+}
