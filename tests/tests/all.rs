@@ -1,4 +1,6 @@
 //! End-to-end tests of the workspace: one binary, a module per subject.
 
+#[path = "all/fuzz.rs"]
+mod fuzz;
 #[path = "all/tidy/mod.rs"]
 mod tidy;

@@ -18,6 +18,23 @@ pub fn cargo() -> Command {
     command
 }
 
+/// cargo through rustup, for `+toolchain`: without what the toolchain of this program has set.
+pub fn plain_cargo() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root());
+    for set in [
+        "CARGO",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTC",
+        "RUSTDOC",
+        "CARGO_MANIFEST_DIR",
+        "LD_LIBRARY_PATH",
+    ] {
+        command.env_remove(set);
+    }
+    command
+}
+
 /// Where cargo builds to.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |set| root().join(set))
