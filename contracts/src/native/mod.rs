@@ -17,7 +17,7 @@ use crate::bar::Bar;
 use crate::ids::InstrumentId;
 use crate::time::{DayNumber, UtcMillis};
 
-pub use parse::{NativeError, parse};
+pub use parse::{NativeError, Text, parse};
 
 /// A closed five-minute bar.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

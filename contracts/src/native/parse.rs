@@ -46,7 +46,8 @@ pub enum NativeError {
 }
 
 /// A string, borrowed from the input unless it holds escapes. (serde's own `Option<Cow<str>>` always copies.)
-struct Text<'a>(Cow<'a, str>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text<'a>(pub Cow<'a, str>);
 
 struct TextVisitor;
 

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 
 use super::backoff::Backoff;
-use super::codec::Source;
+use super::codec::{Credentials, Source};
 use super::connection::{Connection, End};
 use super::counters::FeedCounters;
 use super::decoder::FeedDecoder;
@@ -66,6 +66,8 @@ pub struct FeedOptions {
     pub source: Source,
     /// The instruments and series, and what the source calls them.
     pub symbols: SymbolTable,
+    /// What the source asks of its clients.
+    pub credentials: Credentials,
     /// Newest close time held, by instrument index: the last journaled one. Empty = nothing held.
     pub after: Vec<Option<UtcMillis>>,
     /// Seed of the jitter.
@@ -75,13 +77,14 @@ pub struct FeedOptions {
 }
 
 impl FeedOptions {
-    /// With nothing held and the default limits.
+    /// With nothing held, no credentials and the default limits.
     #[must_use]
     pub fn new(url: impl Into<String>, source: Source, symbols: SymbolTable, seed: u64) -> Self {
         Self {
             url: url.into(),
             source,
             symbols,
+            credentials: Credentials::default(),
             after: Vec::new(),
             seed,
             limits: FeedLimits::default(),
@@ -171,6 +174,7 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
             url,
             source,
             symbols,
+            credentials,
             mut after,
             seed,
             limits,
@@ -196,7 +200,7 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
             request,
             url,
             limits,
-            decoder: FeedDecoder::new(source, symbols, limits.grace_ms),
+            decoder: FeedDecoder::new(source, symbols, credentials, limits.grace_ms),
             held: Held::new(after, history),
             backoff: Backoff::new(limits.backoff_first, limits.backoff_max, seed),
             now,

@@ -9,7 +9,7 @@ use contracts::time::{UnixNanos, UtcMillis};
 
 use super::aggregate::{Aggregate, Outcome};
 use super::candles::Forming;
-use super::codec::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
+use super::codec::{After, Codec, Credentials, DecodeError, Decoded, Finality, Source, Width};
 use super::event::FeedEvent;
 use super::symbols::SymbolTable;
 use crate::core::input::InstrumentIndex;
@@ -21,6 +21,7 @@ const END_OF_TIME: UtcMillis = UtcMillis(i64::MAX);
 pub struct FeedDecoder {
     source: Source,
     symbols: SymbolTable,
+    credentials: Credentials,
     codec: Box<dyn Codec + Send>,
     forming: Forming,
     aggregate: Aggregate,
@@ -32,12 +33,13 @@ pub struct FeedDecoder {
 impl FeedDecoder {
     /// `grace_ms`: how long after its close an unflagged candle, or a bar with missing minutes, is waited for.
     #[must_use]
-    pub fn new(source: Source, symbols: SymbolTable, grace_ms: i64) -> Self {
+    pub fn new(source: Source, symbols: SymbolTable, credentials: Credentials, grace_ms: i64) -> Self {
         let instruments = symbols.len();
         Self {
             source,
-            codec: source.codec(symbols.clone()),
+            codec: source.codec(symbols.clone(), &credentials),
             symbols,
+            credentials,
             forming: Forming::new(instruments),
             aggregate: Aggregate::new(instruments),
             grace_ms,
@@ -48,7 +50,7 @@ impl FeedDecoder {
 
     /// Starts a new connection: the codec begins afresh and candles in progress are forgotten; closed minutes are kept.
     pub fn reconnect(&mut self) {
-        self.codec = self.source.codec(self.symbols.clone());
+        self.codec = self.source.codec(self.symbols.clone(), &self.credentials);
         self.forming.clear();
         self.mode = FeedMode::Live;
     }
@@ -185,7 +187,8 @@ mod tests {
 
     fn decoder() -> FeedDecoder {
         let id = InstrumentId::parse("USDCOP").unwrap();
-        FeedDecoder::new(Source::Native, SymbolTable::plain(&[id], &[]).unwrap(), 3_000)
+        let symbols = SymbolTable::plain(&[id], &[]).unwrap();
+        FeedDecoder::new(Source::Native, symbols, Credentials::default(), 3_000)
     }
 
     fn tick(time: &str, price: f64) -> String {

@@ -9,9 +9,6 @@ use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
 use crate::feeds::event::{FeedEvent, FeedRefusal};
 use crate::feeds::symbols::SymbolTable;
 
-/// Longest detail of a source's error that is repeated, in characters.
-const DETAIL_CHARS_MAX: usize = 200;
-
 /// See the module.
 pub(super) struct Native {
     symbols: SymbolTable,
@@ -79,11 +76,7 @@ impl Native {
             NativeMessage::End => Decoded::Event(FeedEvent::End),
             NativeMessage::Unknown { .. } => Decoded::ignored(FeedRefusal::UnknownKind),
             NativeMessage::Error(fault) => {
-                return Err(DecodeError::Refused {
-                    source_name: Source::Native,
-                    code: fault.code.into_owned(),
-                    detail: fault.detail.chars().take(DETAIL_CHARS_MAX).collect(),
-                });
+                return Err(DecodeError::refused(Source::Native, &fault.code, &fault.detail));
             }
         })
     }
