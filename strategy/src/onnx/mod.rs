@@ -6,7 +6,6 @@
 pub mod admit;
 pub mod chain;
 pub mod inspect;
-mod outputs;
 pub mod probe;
 pub mod proto;
 pub mod reduce;

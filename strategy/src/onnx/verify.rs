@@ -1,7 +1,9 @@
 //! The comparisons that decide what may run: reduced against original, dense against ONNX Runtime.
 
 use contracts::action::ActionRule;
+use contracts::reason::Position;
 
+use crate::action::decide;
 use crate::limits::{DENSE_TOLERANCE, NEAR_TIE};
 use crate::policy::{CHECKED_BATCHES, Head, Policy, infer_in_batches, same_bits};
 
@@ -25,26 +27,9 @@ fn gap(logits: &[f32]) -> f32 {
         .fold(f32::INFINITY, f32::min)
 }
 
-/// A number that stands for the action of one row: equal numbers, equal actions.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "an index of a checked model is 0, 1 or 2"
-)]
-pub(super) fn class_of(rule: &ActionRule, head: Head, row: &[f32]) -> i64 {
-    match (head, rule) {
-        (Head::Logits, _) => i64::try_from(first_maximum(row)).unwrap_or(i64::MAX),
-        (
-            Head::Scalar,
-            ActionRule::Continuous {
-                long_above,
-                short_below,
-            },
-        ) => {
-            let a = f64::from(row[0]).clamp(-1.0, 1.0);
-            i64::from(a > *long_above) - i64::from(a < *short_below)
-        }
-        (Head::Scalar | Head::Index, _) => row[0] as i64,
-    }
+/// The action of one row; `None` where the output means nothing.
+pub(super) fn action_of(rule: &ActionRule, head: Head, row: &[f32]) -> Option<Position> {
+    decide(rule, head, row).ok().map(|decision| decision.action)
 }
 
 /// Distance of one row from the nearest place where its action changes.
@@ -142,7 +127,7 @@ pub(super) fn dense_close(
         }
         let in_band = margin(rule, head, theirs) <= f64::from(DENSE_TOLERANCE);
         closeness.band_rows += usize::from(in_band);
-        if !in_band && class_of(rule, head, ours) != class_of(rule, head, theirs) {
+        if !in_band && action_of(rule, head, ours) != action_of(rule, head, theirs) {
             return Err(format!(
                 "row {row}: dense and ONNX Runtime lead to different actions"
             ));

@@ -6,7 +6,7 @@ use contracts::numerics::Executor;
 use super::dense::{Chain, DensePolicy};
 use super::library::{self, LibraryError};
 use super::runtime::{Batching, OrtError, OrtPolicy};
-use super::{Head, InferError, Policy as _, PolicyExec};
+use super::{InferError, PolicyExec};
 use crate::onnx::admit::{AdmitError, admit};
 use crate::onnx::chain::{NoChain, to_chain};
 
@@ -123,17 +123,6 @@ impl PolicySource {
     }
 }
 
-/// Whether a head can serve a rule of this kind.
-#[must_use]
-pub const fn head_serves(head: Head, kind: ActionKind) -> bool {
-    matches!(
-        (head, kind),
-        (Head::Scalar, ActionKind::Continuous)
-            | (Head::Logits, ActionKind::Logits | ActionKind::Index)
-            | (Head::Index, ActionKind::Index)
-    )
-}
-
 impl PolicyExec {
     /// The executor it is.
     #[must_use]
@@ -142,11 +131,5 @@ impl PolicyExec {
             Self::Dense(_) => Executor::Dense,
             Self::Ort(_) => Executor::Ort,
         }
-    }
-
-    /// Whether its head can serve a rule of this kind.
-    #[must_use]
-    pub fn serves(&self, kind: ActionKind) -> bool {
-        head_serves(self.head(), kind)
     }
 }

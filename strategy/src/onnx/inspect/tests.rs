@@ -55,7 +55,7 @@ fn every_real_export_reduces_to_a_dense_chain() {
         assert_eq!(inspection.rows_checked, GOLDEN_ROWS + CHECKED_ROWS);
 
         let mut policy = make(&model, &inspection, &golden);
-        assert!(policy.serves(model.kind));
+        assert!(crate::action::fits(&inspection.rule, policy.head()));
         assert_eq!(policy.head(), inspection.head);
         let out = infer_in_batches(&mut policy, &golden, 64).expect("runs");
         let close = out
@@ -148,7 +148,7 @@ fn a_constant_action_is_refused_unless_named() {
 fn nan_wrong_kind_and_ragged_golden_rows_are_refused() {
     let golden = drawn_observations(WIDTH, 6);
     let error = inspect(&testmodels::nan_output(1, WIDTH), &request(&golden)).expect_err("NaN");
-    assert!(matches!(error, InspectError::NotFinite { row: 0, .. }), "{error}");
+    assert!(matches!(error, InspectError::NoAction { row: 0, .. }), "{error}");
 
     let rule = ActionKind::Logits.default_rule();
     let logits = Request {

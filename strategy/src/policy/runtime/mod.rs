@@ -8,17 +8,20 @@
 //! The safe `Session::run_binding` allocates twice a run for a map of outputs nobody reads; [`OrtPolicy`] calls
 //! `RunWithBinding` itself, the only `unsafe` here.
 
+mod shape;
+
+use contracts::action::ActionKind;
 use ort::AsPointer as _;
 use ort::ep::CPU;
 use ort::memory::Allocator;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{IoBinding, Session};
-use ort::value::{Tensor, TensorElementType, ValueType};
+use ort::value::Tensor;
 
 use super::library::{LibraryError, Runtime};
 use super::{Head, InferError, Policy, batch_rows};
 use crate::limits::BATCH_ROWS_MAX;
-use contracts::action::ActionKind;
+use shape::{InputShape, OutputShape, output_shape};
 
 /// Why a model could not be loaded into ONNX Runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -257,120 +260,6 @@ fn run(session: &mut Session, binding: &IoBinding) -> Result<(), InferError> {
     result.map_err(|error| InferError::Runtime {
         detail: error.to_string(),
     })
-}
-
-/// Dimensions of the input with the batch taken out.
-struct InputShape {
-    rank: usize,
-    width: usize,
-    dynamic: bool,
-}
-
-impl InputShape {
-    fn of(session: &Session, width: usize) -> Result<Self, OrtError> {
-        let refused = || OrtError::Input {
-            found: session
-                .inputs()
-                .iter()
-                .map(|input| format!("`{}` {}", input.name(), input.dtype()))
-                .collect::<Vec<_>>()
-                .join(", "),
-            width,
-        };
-        let [input] = session.inputs() else {
-            return Err(refused());
-        };
-        let ValueType::Tensor {
-            ty: TensorElementType::Float32,
-            shape,
-            ..
-        } = input.dtype()
-        else {
-            return Err(refused());
-        };
-        let dims: &[i64] = shape;
-        let fits = match dims {
-            [first, middle @ .., last] => {
-                i64::try_from(width) == Ok(*last)
-                    && *first <= 1
-                    && *first != 0
-                    && middle.iter().all(|d| *d == 1 || *d < 0)
-            }
-            _ => false,
-        };
-        if !fits || dims.len() < 2 {
-            return Err(refused());
-        }
-        Ok(Self {
-            rank: dims.len(),
-            width,
-            dynamic: dims[0] < 0,
-        })
-    }
-
-    fn at(&self, rows: usize) -> Vec<usize> {
-        let mut dims = vec![1; self.rank];
-        dims[0] = rows;
-        dims[self.rank - 1] = self.width;
-        dims
-    }
-}
-
-/// Dimensions of the output with the batch taken out.
-struct OutputShape {
-    rank: usize,
-    last: usize,
-    dynamic: bool,
-}
-
-impl OutputShape {
-    fn at(&self, rows: usize) -> Vec<usize> {
-        match self.rank {
-            1 => vec![rows],
-            _ => vec![rows, self.last],
-        }
-    }
-}
-
-fn output_shape(session: &Session, name: &str, kind: ActionKind) -> Result<(OutputShape, bool), OrtError> {
-    let refused = |found: String| OrtError::Output {
-        name: name.to_owned(),
-        found,
-    };
-    let output = session
-        .outputs()
-        .iter()
-        .find(|output| output.name() == name)
-        .ok_or_else(|| refused("not among the model's outputs".into()))?;
-    let found = || refused(output.dtype().to_string());
-    let ValueType::Tensor { ty, shape, .. } = output.dtype() else {
-        return Err(found());
-    };
-    let integer = match ty {
-        TensorElementType::Float32 => false,
-        TensorElementType::Int64 => true,
-        _ => return Err(found()),
-    };
-    let dims: &[i64] = shape;
-    let (last, batch) = match (kind, integer, dims) {
-        (ActionKind::Continuous, false, [batch] | [batch, 1]) => (1, *batch),
-        (ActionKind::Index, true, [batch] | [batch, 1]) => (1, *batch),
-        (ActionKind::Logits | ActionKind::Index, false, [batch, 3]) => (3, *batch),
-        // A last dimension nobody declared is tried as what the kind needs; a run tells.
-        (ActionKind::Continuous, false, [batch, last]) if *last < 0 => (1, *batch),
-        (ActionKind::Logits, false, [batch, last]) if *last < 0 => (3, *batch),
-        (ActionKind::Index, true, [batch, last]) if *last < 0 => (1, *batch),
-        _ => return Err(found()),
-    };
-    if batch > 1 || batch == 0 {
-        return Err(found());
-    }
-    let shape = OutputShape {
-        rank: dims.len(),
-        last,
-        dynamic: batch < 0,
-    };
-    Ok((shape, integer))
 }
 
 fn bind(

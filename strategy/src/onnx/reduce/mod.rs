@@ -323,3 +323,6 @@ pub fn gives_index(reduced: &ModelProto) -> bool {
     let tensor = output.and_then(|o| o.r#type.as_ref()?.tensor_type.as_ref());
     tensor.is_some_and(|t| t.elem_type == INT64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -238,3 +238,6 @@ fn row(tensor: &TensorProto, width: usize) -> Option<Vec<f32>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
