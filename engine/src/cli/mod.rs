@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod halt;
+pub mod journal;
 pub mod local;
 pub mod out;
 pub mod resume;
@@ -68,6 +69,8 @@ Exit codes:
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look into a journal: its segments, its records, its bars.
+    Journal(journal::Args),
     /// Print the messages of a running engine's signal stream, one JSON object per line.
     Tail(tail::Args),
     /// Halt the engine on this host.
@@ -83,6 +86,7 @@ impl Command {
     /// The verb's [`CliError`].
     pub fn run(self) -> Result<(), CliError> {
         match self {
+            Self::Journal(args) => journal::run(args),
             Self::Tail(args) => tail::run(args),
             Self::Halt(args) => halt::run(args),
             Self::Resume(args) => resume::run(args),
