@@ -34,7 +34,12 @@ impl Holder {
     /// Core number `shard` begins with no bundle and finds the newest one at its first look.
     #[must_use]
     pub fn new(cell: Arc<BundleCell>, shard: usize) -> Self {
-        Self { newest: Cache::new(Shared(cell)), current: None, policy: None, shard }
+        Self {
+            newest: Cache::new(Shared(cell)),
+            current: None,
+            policy: None,
+            shard,
+        }
     }
 
     /// The bundle this core runs.
@@ -57,17 +62,27 @@ impl Holder {
     /// A published bundle that this core does not run yet.
     pub fn waiting(&mut self) -> Option<&Arc<Bundle>> {
         let newest = self.newest.load().as_ref()?;
-        let same = self.current.as_ref().is_some_and(|held| Arc::ptr_eq(held, newest));
+        let same = self
+            .current
+            .as_ref()
+            .is_some_and(|held| Arc::ptr_eq(held, newest));
         (!same && !newest.is_behind()).then_some(newest)
     }
 
     /// Moves over to the waiting bundle; false when none waits or its seat is empty (it was built for fewer cores).
     pub fn take(&mut self) -> bool {
         let shard = self.shard;
-        let Some(next) = self.waiting().cloned() else { return false };
-        let same_loaded = self.current.as_ref().is_some_and(|held| Arc::ptr_eq(&held.loaded, &next.loaded));
+        let Some(next) = self.waiting().cloned() else {
+            return false;
+        };
+        let same_loaded = self
+            .current
+            .as_ref()
+            .is_some_and(|held| Arc::ptr_eq(&held.loaded, &next.loaded));
         if !same_loaded {
-            let Some(policy) = next.loaded.seats.get(shard).and_then(|seat| seat.pop()) else { return false };
+            let Some(policy) = next.loaded.seats.get(shard).and_then(|seat| seat.pop()) else {
+                return false;
+            };
             let old = self.policy.replace(policy);
             if let (Some(old), Some(held)) = (old, self.current.as_ref()) {
                 // The seat is empty since this core popped it: the push cannot be refused.

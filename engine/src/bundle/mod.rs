@@ -40,7 +40,11 @@ impl Loaded {
             let _refused = seat.push(policy);
             seat
         });
-        Self { strategy, head, seats: seats.collect() }
+        Self {
+            strategy,
+            head,
+            seats: seats.collect(),
+        }
     }
 }
 
@@ -65,7 +69,13 @@ impl Bundle {
             let _refused = seat.push(state);
             seat
         });
-        Self { terms, loaded, warm: warm.collect(), adopted_by: AtomicU16::new(0), behind: AtomicBool::new(false) }
+        Self {
+            terms,
+            loaded,
+            warm: warm.collect(),
+            adopted_by: AtomicU16::new(0),
+            behind: AtomicBool::new(false),
+        }
     }
 
     /// Counts one core's adoption; returns how many have adopted it now.

@@ -21,12 +21,16 @@ impl Core {
 
     /// Takes the newest bundle, if one waits; only between batches.
     pub(super) fn adopt(&mut self, out: &mut Records) {
-        let Some(next) = self.holder.waiting().cloned() else { return };
+        let Some(next) = self.holder.waiting().cloned() else {
+            return;
+        };
         let held = self.holder.held();
         let needs_warm = self.needs_warm(&next);
         let warm = if needs_warm {
             let shard = usize::from(self.options.shard);
-            let Some(warm) = next.warm.get(shard).and_then(|seat| seat.pop()) else { return next.note_behind() };
+            let Some(warm) = next.warm.get(shard).and_then(|seat| seat.pop()) else {
+                return next.note_behind();
+            };
             if !self.can_catch_up(&warm) {
                 let _refused = next.warm[shard].push(warm);
                 return next.note_behind();
@@ -45,7 +49,13 @@ impl Core {
         self.counters.swaps += 1;
         let terms = &next.terms;
         let previous = held.as_ref().map(|held| held.terms.model_id.as_str());
-        out.push_swap(self.options.shard, terms.generation, terms.digest, terms.model_id.as_str(), previous);
+        out.push_swap(
+            self.options.shard,
+            terms.generation,
+            terms.digest,
+            terms.model_id.as_str(),
+            previous,
+        );
         let adopted_by = next.note_adopted();
         if adopted_by == self.options.shards && self.options.shards == 1 {
             out.push_swapped(terms.generation, terms.digest, terms.model_id.as_str(), previous);
@@ -69,25 +79,42 @@ impl Core {
 
     /// True when every bar after the warm-up is still in this core's memory.
     fn can_catch_up(&self, warm: &WarmState) -> bool {
-        self.slots.iter().zip(&warm.through).all(|(slot, through)| slot.recent.reaches_back_to(*through))
+        self.slots
+            .iter()
+            .zip(&warm.through)
+            .all(|(slot, through)| slot.recent.reaches_back_to(*through))
     }
 
     /// Exchanges the operators and applies the bars since the warm-up; the old ones leave in the same box.
     fn take_warm(&mut self, next: &Arc<Bundle>, mut warm: Box<WarmState>) {
         let strategy = &next.loaded.strategy;
         if let Some(macros) = warm.macros.take() {
-            warm.macros = self.macros.replace(macros, &self.options.series, strategy.series());
+            warm.macros = self
+                .macros
+                .replace(macros, &self.options.series, strategy.series());
         }
         self.macros.catch_up();
         self.features_of = Some(next.terms.feature_contract_hash);
-        let Self { slots, macros, batch, .. } = self;
+        let Self {
+            slots, macros, batch, ..
+        } = self;
         batch.begin(strategy.width());
         let Some(macros) = macros.state_mut() else { return };
         for ((slot, state), through) in slots.iter_mut().zip(&mut warm.instruments).zip(&warm.through) {
             std::mem::swap(&mut slot.features, state);
-            let InstrumentSlot { recent, features: Some(features), .. } = slot else { continue };
+            let InstrumentSlot {
+                recent,
+                features: Some(features),
+                ..
+            } = slot
+            else {
+                continue;
+            };
             let (raw, observation) = batch.scratch();
-            for bar in recent.iter().filter(|bar| through.is_none_or(|through| bar.close_time > through)) {
+            for bar in recent
+                .iter()
+                .filter(|bar| through.is_none_or(|through| bar.close_time > through))
+            {
                 strategy.observe(features, macros, bar, Position::Flat, raw, observation);
             }
         }

@@ -93,7 +93,10 @@ impl Batch {
     /// Where the next bar's observation goes, and the scratch for its features.
     pub fn scratch(&mut self) -> (&mut [f64], &mut [f32]) {
         let at = self.waiting.len() * self.width;
-        (&mut self.features[..self.width], &mut self.observations[at..at + self.width])
+        (
+            &mut self.features[..self.width],
+            &mut self.observations[at..at + self.width],
+        )
     }
 
     /// Adds a bar whose observation [`Batch::scratch`] has received; it gets a row when nothing withholds it.
@@ -116,7 +119,10 @@ impl Batch {
 
     /// The rows, and where their outputs (`outputs_width` per row) go.
     pub fn inference(&mut self, outputs_width: usize) -> (&[f32], &mut [f32]) {
-        (&self.rows[..self.rows_len * self.width], &mut self.outputs[..self.rows_len * outputs_width])
+        (
+            &self.rows[..self.rows_len * self.width],
+            &mut self.outputs[..self.rows_len * outputs_width],
+        )
     }
 
     /// The `i`-th waiting bar.

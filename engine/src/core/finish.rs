@@ -34,12 +34,17 @@ impl Core {
 
     fn settle(&self, waiting: &Waiting, outputs_width: Option<usize>) -> Settled {
         let before = self.position_of(waiting.local);
-        let withhold =
-            |reason| Settled { raw: Raw::None, confidence: 0.0, outcome: Err(reason), position_after: before };
+        let withhold = |reason| Settled {
+            raw: Raw::None,
+            confidence: 0.0,
+            outcome: Err(reason),
+            position_after: before,
+        };
         if let Some(reason) = waiting.withheld {
             return withhold(reason);
         }
-        let (Some(row), Some(width), Some(bundle)) = (waiting.row, outputs_width, self.holder.bundle()) else {
+        let (Some(row), Some(width), Some(bundle)) = (waiting.row, outputs_width, self.holder.bundle())
+        else {
             return withhold(Withheld::NotFinite);
         };
         match bundle.loaded.strategy.decide(self.batch.output(row, width)) {
@@ -47,7 +52,11 @@ impl Core {
                 raw: decision.raw,
                 confidence: decision.confidence,
                 outcome: Ok(decision.action),
-                position_after: if bundle.terms.is_feedback { before } else { decision.action },
+                position_after: if bundle.terms.is_feedback {
+                    before
+                } else {
+                    decision.action
+                },
             },
             Err(_) => withhold(Withheld::NotFinite),
         }
@@ -61,7 +70,10 @@ impl Core {
         }
         let outcome = match settled.outcome {
             Ok(action) => Outcome::Decided { action },
-            Err(reason) => Outcome::Withheld { reason, series: self.series_word(reason) },
+            Err(reason) => Outcome::Withheld {
+                reason,
+                series: self.series_word(reason),
+            },
         };
         out.push_bar(&BarRecord {
             instrument: name,
@@ -109,9 +121,11 @@ impl Core {
 
     fn confirmation(&self) -> Confirmation {
         match self.holder.bundle() {
-            Some(bundle) if !bundle.terms.is_local => {
-                confirmation(self.directive.as_ref(), bundle.terms.offline_grace_hours, self.now_ms())
-            }
+            Some(bundle) if !bundle.terms.is_local => confirmation(
+                self.directive.as_ref(),
+                bundle.terms.offline_grace_hours,
+                self.now_ms(),
+            ),
             _ => Confirmation::Confirmed,
         }
     }
@@ -161,7 +175,10 @@ impl Core {
 
     /// Orders one position closed, if it is open.
     pub(super) fn flatten(&mut self, local: usize, cause: FlattenCause, out: &mut Records) {
-        let (generation, time) = (self.holder.bundle().map_or(0, |b| b.terms.generation), self.now_ms());
+        let (generation, time) = (
+            self.holder.bundle().map_or(0, |b| b.terms.generation),
+            self.now_ms(),
+        );
         let slot = &mut self.slots[local];
         if slot.position != Position::Flat {
             out.push_flatten(slot.name.as_str(), slot.position, cause, generation, time);

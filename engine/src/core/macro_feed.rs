@@ -34,7 +34,12 @@ pub struct MacroFeed {
 
 impl Default for MacroFeed {
     fn default() -> Self {
-        Self { state: None, places: [None; SERIES_MAX], recent: [None; MACROS_KEPT], next: 0 }
+        Self {
+            state: None,
+            places: [None; SERIES_MAX],
+            recent: [None; MACROS_KEPT],
+            next: 0,
+        }
     }
 }
 
@@ -52,10 +57,18 @@ impl MacroFeed {
 
     /// Puts `state` in, learns the contract's order of the slot's series, and hands the old state back, so that nothing is
     /// freed here.
-    pub fn replace(&mut self, state: MacroState, slot: &[SeriesId], contract: &[SeriesId]) -> Option<MacroState> {
+    pub fn replace(
+        &mut self,
+        state: MacroState,
+        slot: &[SeriesId],
+        contract: &[SeriesId],
+    ) -> Option<MacroState> {
         self.places = [None; SERIES_MAX];
         for (place, series) in self.places.iter_mut().zip(slot) {
-            *place = contract.iter().position(|s| s == series).and_then(|at| u8::try_from(at).ok());
+            *place = contract
+                .iter()
+                .position(|s| s == series)
+                .and_then(|at| u8::try_from(at).ok());
         }
         self.state.replace(state)
     }

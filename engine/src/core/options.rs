@@ -56,12 +56,16 @@ impl CoreOptions {
     /// The place of an owned instrument among this core's own.
     #[must_use]
     pub fn local(&self, instrument: InstrumentIndex) -> Option<usize> {
-        self.owns(instrument).then(|| (instrument.0 / u32::from(self.shards)) as usize)
+        self.owns(instrument)
+            .then(|| (instrument.0 / u32::from(self.shards)) as usize)
     }
 
     /// The owned instruments, in local order.
     pub fn owned(&self) -> impl Iterator<Item = &InstrumentId> {
-        self.instruments.iter().skip(usize::from(self.shard)).step_by(usize::from(self.shards))
+        self.instruments
+            .iter()
+            .skip(usize::from(self.shard))
+            .step_by(usize::from(self.shards))
     }
 
     /// True for the one core that records what concerns the whole slot.
@@ -77,9 +81,15 @@ mod tests {
 
     #[test]
     fn shards_divide_the_instruments() {
-        let names: Vec<InstrumentId> =
-            ["A", "B", "C", "D", "E"].iter().map(|n| InstrumentId::parse(n).unwrap()).collect();
-        let core = |shard| CoreOptions { shard, shards: 2, ..CoreOptions::single(names.clone().into()) };
+        let names: Vec<InstrumentId> = ["A", "B", "C", "D", "E"]
+            .iter()
+            .map(|n| InstrumentId::parse(n).unwrap())
+            .collect();
+        let core = |shard| CoreOptions {
+            shard,
+            shards: 2,
+            ..CoreOptions::single(names.clone().into())
+        };
         let owned = |shard| core(shard).owned().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(owned(0), ["A", "C", "E"]);
         assert_eq!(owned(1), ["B", "D"]);

@@ -28,7 +28,12 @@ pub struct Recovery<'a> {
 impl<'a> Recovery<'a> {
     /// Begins; `strategy` is the one whose operators the core was restored with, `None` when it will be warmed instead.
     pub fn new(core: &'a mut Core, strategy: Option<&'a Strategy>) -> Self {
-        let places = core.slots.iter().enumerate().map(|(at, slot)| (slot.name.to_string(), at)).collect();
+        let places = core
+            .slots
+            .iter()
+            .enumerate()
+            .map(|(at, slot)| (slot.name.to_string(), at))
+            .collect();
         Self {
             core,
             strategy,
@@ -43,7 +48,12 @@ impl<'a> Recovery<'a> {
         match record {
             Record::Bar(bar) => self.bar(bar),
             Record::Macro(value) => {
-                let series = self.core.options.series.iter().position(|s| s.as_str() == value.series);
+                let series = self
+                    .core
+                    .options
+                    .series
+                    .iter()
+                    .position(|s| s.as_str() == value.series);
                 if let Some(series) = series.and_then(|at| u8::try_from(at).ok()) {
                     self.core.macros.insert(MacroValue {
                         series: SeriesIndex(series),
@@ -97,7 +107,9 @@ impl<'a> Recovery<'a> {
     }
 
     fn bar(&mut self, record: &BarView<'_>) {
-        let Some(at) = self.place(record.instrument) else { return };
+        let Some(at) = self.place(record.instrument) else {
+            return;
+        };
         self.core.now = self.core.now.max(record.now);
         if record.simulated {
             self.core.options.clock = ClockMode::Feed;
@@ -105,9 +117,11 @@ impl<'a> Recovery<'a> {
         let slot = &mut self.core.slots[at];
         slot.recent.push(record.bar);
         slot.silence.bar_seen(record.bar.close_time);
-        if let (Some(strategy), Some(features), Some(macros)) =
-            (self.strategy, slot.features.as_mut(), self.core.macros.state_mut())
-        {
+        if let (Some(strategy), Some(features), Some(macros)) = (
+            self.strategy,
+            slot.features.as_mut(),
+            self.core.macros.state_mut(),
+        ) {
             let width = strategy.width();
             strategy.observe(
                 features,

@@ -99,11 +99,19 @@ impl Core {
         put.u8(u8::from(self.options.clock == ClockMode::Feed));
         put.i64(self.now.0);
         put.u8(u8::from(self.features_of.is_some()));
-        put.0.extend_from_slice(self.features_of.map_or([0; 32], |hash| *hash.as_bytes()).as_slice());
+        put.0.extend_from_slice(
+            self.features_of
+                .map_or([0; 32], |hash| *hash.as_bytes())
+                .as_slice(),
+        );
         put.u64(self.holder.bundle().map_or(0, |b| b.terms.generation));
         put.u8(self.latches.to_bits());
         put.u8(u8::from(self.directive.is_some()));
-        let none = NewestDirective { number: 0, issued_at: UtcMillis(0), renew_by: UtcMillis(0) };
+        let none = NewestDirective {
+            number: 0,
+            issued_at: UtcMillis(0),
+            renew_by: UtcMillis(0),
+        };
         let directive = self.directive.unwrap_or(none);
         put.u64(directive.number);
         put.i64(directive.issued_at.0);
@@ -155,13 +163,18 @@ impl Core {
         let strategy = strategy.filter(|(hash, _)| image.features_of == Some(*hash));
         if let Some((hash, strategy)) = strategy {
             if let Some(bytes) = &image.macros {
-                let macros = strategy.load_macros(&mut bytes.as_slice()).map_err(|_| BadBytes)?;
-                self.macros.replace(macros, &self.options.series, strategy.series());
+                let macros = strategy
+                    .load_macros(&mut bytes.as_slice())
+                    .map_err(|_| BadBytes)?;
+                self.macros
+                    .replace(macros, &self.options.series, strategy.series());
             }
             self.features_of = Some(hash);
         }
         for slot in &mut self.slots {
-            let Some(found) = image.slots.iter().find(|s| s.name == slot.name.as_str()) else { continue };
+            let Some(found) = image.slots.iter().find(|s| s.name == slot.name.as_str()) else {
+                continue;
+            };
             slot.recent = RecentBars::default();
             for bar in &found.recent {
                 slot.recent.push(*bar);
@@ -171,7 +184,11 @@ impl Core {
             slot.reported_as_of = found.reported_as_of;
             slot.said = found.said;
             if let (Some((_, strategy)), Some(bytes)) = (strategy, &found.features) {
-                slot.features = Some(strategy.load_instrument(&mut bytes.as_slice()).map_err(|_| BadBytes)?);
+                slot.features = Some(
+                    strategy
+                        .load_instrument(&mut bytes.as_slice())
+                        .map_err(|_| BadBytes)?,
+                );
             }
         }
         Ok(())
@@ -188,7 +205,11 @@ impl CoreImage {
         if take.u8()? != VERSION {
             return Err(BadBytes);
         }
-        let clock = if take.u8()? == 1 { ClockMode::Feed } else { ClockMode::Wall };
+        let clock = if take.u8()? == 1 {
+            ClockMode::Feed
+        } else {
+            ClockMode::Wall
+        };
         let now = UnixNanos(take.i64()?);
         let has_features = take.u8()? == 1;
         let digest = take.digest()?;
@@ -245,5 +266,12 @@ fn take_slot(take: &mut Take<'_>) -> Result<SlotImage, BadBytes> {
     let said = take_said(take)?;
     let has_features = take.u8()? == 1;
     let features = take.block()?;
-    Ok(SlotImage { name, recent, position, reported_as_of, said, features: has_features.then(|| features.to_vec()) })
+    Ok(SlotImage {
+        name,
+        recent,
+        position,
+        reported_as_of,
+        said,
+        features: has_features.then(|| features.to_vec()),
+    })
 }

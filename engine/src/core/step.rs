@@ -44,7 +44,10 @@ impl Core {
     #[must_use]
     pub fn new(options: CoreOptions, holder: Holder) -> Self {
         let slots: Vec<_> = options.owned().cloned().map(InstrumentSlot::new).collect();
-        let rows_max = options.batch_rows_max.clamp(1, strategy::limits::BATCH_ROWS_MAX).min(slots.len().max(1));
+        let rows_max = options
+            .batch_rows_max
+            .clamp(1, strategy::limits::BATCH_ROWS_MAX)
+            .min(slots.len().max(1));
         Self {
             holder,
             macros: MacroFeed::default(),
@@ -83,7 +86,12 @@ impl Core {
     pub fn step(&mut self, inputs: &[Input], out: &mut Records) {
         for input in inputs {
             match *input {
-                Input::Bar { instrument, bar, received_at, backfilled } => {
+                Input::Bar {
+                    instrument,
+                    bar,
+                    received_at,
+                    backfilled,
+                } => {
                     self.on_bar(instrument, bar, received_at, backfilled, out);
                 }
                 other => {
@@ -106,13 +114,38 @@ impl Core {
         match input {
             Input::Bar { .. } => {}
             Input::Clock { now } => self.on_clock(now, out),
-            Input::Macro { series, date, value, arrived_at } => {
+            Input::Macro {
+                series,
+                date,
+                value,
+                arrived_at,
+            } => {
                 self.on_macro(series, date, value, arrived_at, out);
             }
-            Input::Position { instrument, position, as_of } => self.on_position(instrument, position, as_of, out),
+            Input::Position {
+                instrument,
+                position,
+                as_of,
+            } => self.on_position(instrument, position, as_of, out),
             Input::Halt { latch } => self.on_halt(latch, out),
-            Input::Directive { number, halted, clears_control, clears_local, issued_at, renew_by } => {
-                self.on_directive(NewestDirective { number, issued_at, renew_by }, halted, [clears_control, clears_local], out);
+            Input::Directive {
+                number,
+                halted,
+                clears_control,
+                clears_local,
+                issued_at,
+                renew_by,
+            } => {
+                self.on_directive(
+                    NewestDirective {
+                        number,
+                        issued_at,
+                        renew_by,
+                    },
+                    halted,
+                    [clears_control, clears_local],
+                    out,
+                );
             }
             Input::Mode { clock } => self.options.clock = clock,
             Input::Snapshot => self.on_snapshot(out),
@@ -133,7 +166,9 @@ impl Core {
         out: &mut Records,
     ) {
         self.counters.bars += 1;
-        let Some(local) = self.options.local(instrument) else { return };
+        let Some(local) = self.options.local(instrument) else {
+            return;
+        };
         if self.slots[local].waiting || self.batch.is_full() {
             self.flush(out);
         }
@@ -157,7 +192,9 @@ impl Core {
         }
         self.counters.accepted += 1;
         if self.options.clock == ClockMode::Feed {
-            self.now = self.now.max(UnixNanos(bar.close_time.0.saturating_mul(1_000_000)));
+            self.now = self
+                .now
+                .max(UnixNanos(bar.close_time.0.saturating_mul(1_000_000)));
         }
         let mut waiting = Waiting {
             local,
@@ -181,7 +218,14 @@ impl Core {
 
     /// Features and observation; leaves `waiting` as it is while there is no model.
     fn observe(&mut self, waiting: &mut Waiting) {
-        let Self { holder, slots, macros, batch, counters, .. } = self;
+        let Self {
+            holder,
+            slots,
+            macros,
+            batch,
+            counters,
+            ..
+        } = self;
         let slot = &mut slots[waiting.local];
         let (Some(bundle), Some(features), Some(macros)) =
             (holder.bundle(), slot.features.as_mut(), macros.state_mut())
@@ -190,7 +234,10 @@ impl Core {
         };
         let (raw, observation) = batch.scratch();
         let seen =
-            bundle.loaded.strategy.observe(features, macros, &waiting.bar, slot.position, raw, observation);
+            bundle
+                .loaded
+                .strategy
+                .observe(features, macros, &waiting.bar, slot.position, raw, observation);
         counters.missing_bars += u64::from(seen.missing_bars);
         waiting.used = seen.used;
         waiting.withheld = seen.withheld;
@@ -204,7 +251,9 @@ impl Core {
         if self.latches.halted() {
             return Some(Withheld::Halted);
         }
-        let Some(bundle) = self.holder.bundle() else { return Some(Withheld::NoModel) };
+        let Some(bundle) = self.holder.bundle() else {
+            return Some(Withheld::NoModel);
+        };
         if self.is_unconfirmed() {
             return Some(Withheld::Unconfirmed);
         }
@@ -239,7 +288,9 @@ impl Core {
         let (bundle, policy) = self.holder.current()?;
         let outputs_width = bundle.loaded.head.width();
         let (inputs, outputs) = self.batch.inference(outputs_width);
-        strategy::policy::Policy::infer(policy, inputs, outputs).is_ok().then_some(outputs_width)
+        strategy::policy::Policy::infer(policy, inputs, outputs)
+            .is_ok()
+            .then_some(outputs_width)
     }
 
     pub(super) fn position_of(&self, local: usize) -> Position {
@@ -269,7 +320,10 @@ impl Core {
         }
         for (latch, clear) in [(Latch::Control, clears[0]), (Latch::Local, clears[1])] {
             // A directive that both sets and clears the control latch leaves it set: the safe reading.
-            if clear && !(halted && latch == Latch::Control) && self.latches.put(latch, false) && self.options.records_slot()
+            if clear
+                && !(halted && latch == Latch::Control)
+                && self.latches.put(latch, false)
+                && self.options.records_slot()
             {
                 out.push_resume(latch, self.now_ms());
             }

@@ -29,15 +29,23 @@ impl Core {
 
     fn watch_silence(&mut self, now: UtcMillis, out: &mut Records) {
         for local in 0..self.slots.len() {
-            let Some(bundle) = self.holder.bundle() else { return };
+            let Some(bundle) = self.holder.bundle() else {
+                return;
+            };
             let calendar = bundle.loaded.strategy.calendar();
             let slot = &mut self.slots[local];
-            if slot.silence.tick(now, bundle.terms.max_bar_age_ms, |close| calendar.in_session(close)) {
+            if slot.silence.tick(now, bundle.terms.max_bar_age_ms, |close| {
+                calendar.in_session(close)
+            }) {
                 slot.said = Some(LiveState::StaleFeed);
                 let since = slot.silence.silent_since().unwrap_or(now);
                 out.push_state(Some(slot.name.as_str()), LiveState::StaleFeed, since);
             }
-            if bundle.terms.flatten_after_s.is_some_and(|after_s| slot.silence.should_flatten(now, after_s)) {
+            if bundle
+                .terms
+                .flatten_after_s
+                .is_some_and(|after_s| slot.silence.should_flatten(now, after_s))
+            {
                 self.flatten(local, FlattenCause::StaleFeed, out);
             }
         }
@@ -56,7 +64,12 @@ impl Core {
             self.counters.macro_refused += 1;
             return;
         }
-        let inserted = self.macros.insert(MacroValue { series, date, value, arrived_at });
+        let inserted = self.macros.insert(MacroValue {
+            series,
+            date,
+            value,
+            arrived_at,
+        });
         match inserted {
             Some(MacroInsert::Duplicate) => return,
             Some(MacroInsert::Refused) => self.counters.macro_refused += 1,
@@ -79,7 +92,9 @@ impl Core {
         out: &mut Records,
     ) {
         let feedback = self.holder.bundle().is_some_and(|b| b.terms.is_feedback);
-        let Some(local) = self.options.local(instrument) else { return };
+        let Some(local) = self.options.local(instrument) else {
+            return;
+        };
         let slot = &mut self.slots[local];
         if !feedback || slot.reported_as_of.is_some_and(|held| as_of < held) {
             self.counters.positions_refused += 1;

@@ -200,7 +200,7 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
             request,
             url,
             limits,
-            decoder: FeedDecoder::new(source, symbols, credentials, limits.grace_ms),
+            decoder: FeedDecoder::new(source, symbols, limits.grace_ms).with_credentials(credentials),
             held: Held::new(after, history),
             backoff: Backoff::new(limits.backoff_first, limits.backoff_max, seed),
             now,

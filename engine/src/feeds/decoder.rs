@@ -33,7 +33,8 @@ pub struct FeedDecoder {
 impl FeedDecoder {
     /// `grace_ms`: how long after its close an unflagged candle, or a bar with missing minutes, is waited for.
     #[must_use]
-    pub fn new(source: Source, symbols: SymbolTable, credentials: Credentials, grace_ms: i64) -> Self {
+    pub fn new(source: Source, symbols: SymbolTable, grace_ms: i64) -> Self {
+        let credentials = Credentials::default();
         let instruments = symbols.len();
         Self {
             source,
@@ -46,6 +47,14 @@ impl FeedDecoder {
             mode: FeedMode::Live,
             decoded: Vec::new(),
         }
+    }
+
+    /// The same for a source that asks its clients who they are.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.codec = self.source.codec(self.symbols.clone(), &credentials);
+        self.credentials = credentials;
+        self
     }
 
     /// Starts a new connection: the codec begins afresh and candles in progress are forgotten; closed minutes are kept.
@@ -188,7 +197,7 @@ mod tests {
     fn decoder() -> FeedDecoder {
         let id = InstrumentId::parse("USDCOP").unwrap();
         let symbols = SymbolTable::plain(&[id], &[]).unwrap();
-        FeedDecoder::new(Source::Native, symbols, Credentials::default(), 3_000)
+        FeedDecoder::new(Source::Native, symbols, 3_000)
     }
 
     fn tick(time: &str, price: f64) -> String {

@@ -110,7 +110,7 @@ fn feed(source: Source) -> Target {
         seeds.extend(files(&samples, source.word()));
     }
     assert!(!seeds.is_empty(), "tests/corpus/{name} holds no message");
-    let instruments: Vec<InstrumentId> = ["USDCOP", "BTCUSDT", "BTC-USDT", "BTC/USD"]
+    let instruments: Vec<InstrumentId> = ["USDCOP", "BTCUSDT", "BTC-USDT", "BTC/USD", "XA.BTC-USD", "AM.SPY"]
         .map(|name| InstrumentId::parse(name).expect("a name"))
         .to_vec();
     let series = [SeriesId::parse("dxy").expect("a name")];
@@ -122,6 +122,8 @@ fn feed(source: Source) -> Target {
         for _ in 0..2 {
             drop(decoder.text(text, UnixNanos(1_767_617_100_000_000_000), &mut events));
         }
+        decoder.reconnect();
+        drop(decoder.text(text, UnixNanos(1_767_617_400_000_000_000), &mut events));
         decoder.poll(UnixNanos(1_893_456_000_000_000_000), &mut events);
         for event in &events {
             if let engine::feeds::event::FeedEvent::Bar { bar, .. } = event {
