@@ -122,6 +122,9 @@ pub const REQUEST_HEAD_WITHIN_MS: u64 = 5_000;
 /// Time for an HTTP answer, in milliseconds: 5,000 bars over a slow line.
 pub const HTTP_ANSWER_WITHIN_MS: u64 = 60_000;
 
+/// Wait after a connection could not be accepted, in milliseconds.
+pub const ACCEPT_RETRY_MS: u64 = 50;
+
 /// Connections that are not signal clients, at once.
 pub const HTTP_CONNECTIONS_MAX: usize = 64;
 

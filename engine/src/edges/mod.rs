@@ -14,8 +14,14 @@ pub mod halt_file;
 #[cfg(unix)]
 pub mod halt_socket;
 pub mod history;
+mod http;
 pub mod hub;
+pub mod positions;
 pub mod ring;
+pub mod server;
+mod session;
+pub mod tokens;
+mod transport;
 pub mod wake;
 
 #[cfg(test)]
@@ -23,3 +29,6 @@ mod testing;
 
 pub use history::{History, HistoryEntry, HistoryError};
 pub use hub::{EpochStart, Hub, HubOptions, Identity, Life, Publication, Publisher, Serving};
+pub use positions::{InboxFull, PositionDesk, PositionSink};
+pub use server::{BindError, Parts, ServerHandle, ServerOptions, SignalServer};
+pub use tokens::Tokens;

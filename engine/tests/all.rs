@@ -1,0 +1,5 @@
+//! Tests of the engine crate from outside.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+#[path = "all/signals/mod.rs"]
+mod signals;
