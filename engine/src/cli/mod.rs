@@ -5,7 +5,9 @@
 //! else is said on stderr through `tracing`, or by the one line that [`main`] prints for a [`CliError`].
 
 pub mod error;
+pub mod feed;
 pub mod halt;
+pub mod inputs;
 pub mod journal;
 pub mod local;
 pub mod out;
@@ -73,6 +75,8 @@ pub enum Command {
     Journal(journal::Args),
     /// Print the messages of a running engine's signal stream, one JSON object per line.
     Tail(tail::Args),
+    /// Serve bar files as a live native feed.
+    Feed(feed::Args),
     /// Halt the engine on this host.
     Halt(halt::Args),
     /// Hand in a signed directive that names the latches to clear.
@@ -88,6 +92,7 @@ impl Command {
         match self {
             Self::Journal(args) => journal::run(args),
             Self::Tail(args) => tail::run(args),
+            Self::Feed(args) => feed::run(args),
             Self::Halt(args) => halt::run(args),
             Self::Resume(args) => resume::run(args),
         }
