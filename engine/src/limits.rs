@@ -167,3 +167,14 @@ pub const HALT_REQUEST_WITHIN_MS: u64 = 30_000;
 
 /// The halt file is looked for this often, in milliseconds: with the driver's wake a halt is in force within 100 ms.
 pub const HALT_FILE_PERIOD_MS: u64 = 50;
+
+// ── Bundles ──
+
+/// Longest a contract may take from its first file to its last golden row, in milliseconds: a 64 MiB model loads in a few seconds.
+pub const BUILD_DEADLINE_MS: i64 = 60_000;
+
+/// Blocks the golden rows are timed in; the median block counts, so that one interruption does not refuse a model.
+pub const GOLDEN_TIMED_BLOCKS: usize = 8;
+
+/// Bundles kept after the last core has left them: the one before, and the one before that, for a rollback.
+pub const RETIRED_BUNDLES_KEPT: usize = 2;

@@ -4,8 +4,17 @@
 //! What needs `&mut` (a policy's buffers) waits in the bundle's seat of that core. The builder keeps a clone of every published
 //! bundle until it is the last to hold it: nothing is freed on a core, and a rollback finds its policies back in their seats.
 
+pub mod build;
 pub mod holder;
+pub mod keeper;
+pub mod make;
+mod refused;
+mod selftest;
 pub mod terms;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod warm;
 
 use std::sync::Arc;
@@ -16,7 +25,10 @@ use crossbeam::queue::ArrayQueue;
 use strategy::policy::{Head, PolicyExec};
 use strategy::strategy::Strategy;
 
+pub use build::{Accepted, ArtifactSource, BuildOptions, Serves, Verified};
 pub use holder::Holder;
+pub use keeper::{Keeper, LoadedKey};
+pub use refused::{FetchError, RefusedReason};
 pub use terms::{OnSwap, Terms};
 pub use warm::WarmState;
 
