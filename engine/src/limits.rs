@@ -178,3 +178,17 @@ pub const GOLDEN_TIMED_BLOCKS: usize = 8;
 
 /// Bundles kept after the last core has left them: the one before, and the one before that, for a rollback.
 pub const RETIRED_BUNDLES_KEPT: usize = 2;
+
+// ── Drivers ──
+
+/// Most inputs of one step: a burst is cut into batches of this many, each journaled before the next is inferred.
+pub const PUMP_INPUTS_MAX: usize = 1_024;
+
+/// Bytes of records one input can lead to: a bar of the widest contract, a state, a level shift, their names.
+pub const RECORDS_BYTES_PER_INPUT: usize = 1_024;
+
+/// Records one input can lead to.
+pub const RECORDS_PER_INPUT: usize = 4;
+
+/// Room beside that in a step's arena, in bytes: slot-wide records, and a snapshot of a small slot.
+pub const RECORDS_BYTES_SLACK: usize = 1 << 20;

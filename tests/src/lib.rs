@@ -12,6 +12,7 @@ pub mod guard;
 pub mod market;
 pub mod norm_stats;
 pub mod process;
+pub mod rig;
 pub mod scale;
 pub mod shared;
 pub mod steady;

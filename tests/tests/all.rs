@@ -1,5 +1,7 @@
 //! End-to-end tests of the workspace: one binary, a module per subject.
 
+#[path = "all/core/mod.rs"]
+mod core;
 #[path = "all/fuzz.rs"]
 mod fuzz;
 #[path = "all/tidy/mod.rs"]

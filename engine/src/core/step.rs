@@ -84,6 +84,8 @@ impl Core {
     /// # Panics
     /// When `out` has less room than [`Core::records_bytes_max`] for these inputs; drivers size it at start.
     pub fn step(&mut self, inputs: &[Input], out: &mut Records) {
+        out.set_simulated(self.options.clock == ClockMode::Feed);
+        self.adopt(out);
         for input in inputs {
             match *input {
                 Input::Bar {
@@ -147,7 +149,10 @@ impl Core {
                     out,
                 );
             }
-            Input::Mode { clock } => self.options.clock = clock,
+            Input::Mode { clock } => {
+                self.options.clock = clock;
+                out.set_simulated(clock == ClockMode::Feed);
+            }
             Input::Snapshot => self.on_snapshot(out),
             Input::Gap { instrument, from, to } => {
                 if let Some(local) = self.options.local(instrument) {

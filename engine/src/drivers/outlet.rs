@@ -1,0 +1,183 @@
+//! Where records leave: numbered, journaled, then published, in this order and never otherwise.
+//!
+//! Without a journal (a replay of a file) the same numbers are given by counting, so the messages are the same.
+
+use std::ops::Range;
+
+use contracts::time::UnixNanos;
+use contracts::wire::ServerMessage;
+
+use crate::core::record::{Header, Malformed, Record, Records};
+use crate::journal::{Effect, effect, message};
+use crate::journal::{JournalError, Writer};
+
+/// A message that may now be given to anybody.
+pub struct Outgoing<'a> {
+    /// Its number.
+    pub seq: u64,
+    /// The message.
+    pub message: ServerMessage<'a>,
+    /// What it changes for clients that join later.
+    pub effect: Effect<'a>,
+}
+
+/// Takes published messages, in the order of their numbers.
+pub trait Publish: Send {
+    /// Takes one message.
+    ///
+    /// # Errors
+    /// When it cannot be given out at all (a closed pipe); the driver stops.
+    fn publish(&mut self, outgoing: &Outgoing<'_>) -> std::io::Result<()>;
+
+    /// A batch is complete: wake who waits, flush what is buffered.
+    ///
+    /// # Errors
+    /// As [`Publish::publish`].
+    fn batch_done(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Why records could not leave.
+#[derive(Debug, thiserror::Error)]
+pub enum OutletError {
+    /// The journal failed: nothing of this batch was published, nothing more will be; the engine ends with exit code 74.
+    #[error("the journal failed, nothing more is published")]
+    Journal(#[from] JournalError),
+    /// The reader of the messages is gone.
+    #[error("the messages cannot be written")]
+    Publish(#[source] std::io::Error),
+    /// A fault of the engine: a record it wrote cannot be read.
+    #[error("a record just written cannot be read back")]
+    Record(#[from] Malformed),
+}
+
+/// Who gives the numbers.
+pub enum Numbers {
+    /// The journal, after writing.
+    Journal(Box<Writer>),
+    /// Nobody keeps the records: they are counted.
+    Counted {
+        /// Next record.
+        next_lsn: u64,
+        /// Next message.
+        next_seq: u64,
+    },
+}
+
+/// The end of the path.
+pub struct Outlet<P> {
+    numbers: Numbers,
+    publish: P,
+}
+
+impl<P: Publish> Outlet<P> {
+    /// An outlet.
+    pub const fn new(numbers: Numbers, publish: P) -> Self {
+        Self { numbers, publish }
+    }
+
+    /// The journal, where there is one.
+    pub const fn writer(&mut self) -> Option<&mut Writer> {
+        match &mut self.numbers {
+            Numbers::Journal(writer) => Some(writer),
+            Numbers::Counted { .. } => None,
+        }
+    }
+
+    /// The publisher.
+    pub const fn publisher(&mut self) -> &mut P {
+        &mut self.publish
+    }
+
+    /// True when the next batch of core `shard` should begin with a snapshot.
+    #[must_use]
+    pub fn wants_snapshot(&self, shard: u16) -> bool {
+        matches!(&self.numbers, Numbers::Journal(writer) if writer.wants_snapshot(shard))
+    }
+
+    /// Writes a batch and publishes it.
+    ///
+    /// # Errors
+    /// [`OutletError`]; after a journal error the outlet must not be used again.
+    pub fn take(&mut self, records: &mut Records, now: UnixNanos) -> Result<(), OutletError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.append(records, now)?;
+        self.commit()?;
+        self.publish(records)
+    }
+
+    /// Numbers and writes a batch without publishing it: several are committed together under `disk` durability.
+    ///
+    /// # Errors
+    /// [`OutletError::Journal`].
+    pub fn append(&mut self, records: &mut Records, now: UnixNanos) -> Result<Range<u64>, OutletError> {
+        match &mut self.numbers {
+            Numbers::Journal(writer) => Ok(writer.append(records, now)?.seqs),
+            Numbers::Counted { next_lsn, next_seq } => {
+                let first = *next_seq;
+                count(records, next_lsn, next_seq);
+                Ok(first..*next_seq)
+            }
+        }
+    }
+
+    /// Makes what was appended publishable.
+    ///
+    /// # Errors
+    /// [`OutletError::Journal`].
+    pub fn commit(&mut self) -> Result<(), OutletError> {
+        if let Numbers::Journal(writer) = &mut self.numbers {
+            writer.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Publishes an appended and committed batch.
+    ///
+    /// # Errors
+    /// [`OutletError`].
+    pub fn publish(&mut self, records: &Records) -> Result<(), OutletError> {
+        let mut published = false;
+        for entry in records.entries().iter().filter(|entry| entry.kind.is_published()) {
+            let header = records.header(*entry)?;
+            let record = Record::decode(entry.kind, records.payload(*entry))?;
+            if let (Some(message), Some(effect)) = (message(&header, &record), effect(&record)) {
+                let outgoing = Outgoing {
+                    seq: header.seq,
+                    message,
+                    effect,
+                };
+                self.publish.publish(&outgoing).map_err(OutletError::Publish)?;
+                published = true;
+            }
+        }
+        if published {
+            self.publish.batch_done().map_err(OutletError::Publish)?;
+        }
+        Ok(())
+    }
+}
+
+fn count(records: &mut Records, next_lsn: &mut u64, next_seq: &mut u64) {
+    let (shard, simulated) = (records.shard(), records.is_simulated());
+    for i in 0..records.len() {
+        let entry = records.entries()[i];
+        let published = entry.kind.is_published();
+        let header = Header {
+            lsn: *next_lsn,
+            seq: if published { *next_seq } else { 0 },
+            synced_lsn: 0,
+            epoch: 1,
+            len: u32::try_from(records.payload(entry).len()).unwrap_or(u32::MAX),
+            kind: entry.kind,
+            shard,
+            simulated,
+        };
+        header.fill(records.frame_mut(entry));
+        *next_lsn += 1;
+        *next_seq += u64::from(published);
+    }
+}
