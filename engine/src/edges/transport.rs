@@ -19,7 +19,7 @@ pub enum Head {
     /// The signal stream; `rest` was read beyond the head.
     Signals {
         /// The request.
-        request: Request,
+        request: Box<Request>,
         /// Bytes that follow it.
         rest: Vec<u8>,
     },
@@ -46,7 +46,10 @@ pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Head
                     request.headers().contains_key("upgrade") && request.uri().path() == SIGNALS_PATH;
                 return Ok(if upgrade {
                     let rest = bytes.split_off(len);
-                    Head::Signals { request, rest }
+                    Head::Signals {
+                        request: Box::new(request),
+                        rest,
+                    }
                 } else {
                     Head::Http { bytes }
                 });

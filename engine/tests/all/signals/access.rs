@@ -50,7 +50,7 @@ fn an_expired_token_ends_its_stream() {
         let mut client = rig.resume(1).await;
         rig.clock.set(UnixNanos(1_000_000 * 1_000_000));
         rig.hub.tick(250);
-        let (seen, end) = client.to_end().await;
+        let (seen, end) = client.drain().await;
         assert_eq!(seen[0]["code"], "token_expired");
         assert_eq!(end, End::Closed(1008, "token_expired".into()));
     });
@@ -97,7 +97,7 @@ fn a_removed_token_ends_its_streams_and_no_other() {
         );
         write(&["two", "three"]);
         assert!(rig.handle.reload_tokens().unwrap());
-        let (seen, end) = clients[0].to_end().await;
+        let (seen, end) = clients[0].drain().await;
         assert_eq!(seen[0]["code"], "token_revoked");
         assert_eq!(end, End::Closed(1008, "token_revoked".into()));
         rig.publish(2);
@@ -131,7 +131,7 @@ fn a_token_for_some_instruments_sees_those() {
         client
             .send(json!({"op": "subscribe", "instruments": ["A"]}))
             .await;
-        let (seen, end) = client.to_end().await;
+        let (seen, end) = client.drain().await;
         assert_eq!(seen[1]["code"], "forbidden");
         assert_eq!(end, End::Closed(1008, "forbidden".into()));
     });

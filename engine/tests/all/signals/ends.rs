@@ -19,14 +19,11 @@ fn a_planned_end_sends_what_is_published_and_closes_1001() {
         rig.publish(5);
         let handle = rig.handle.clone();
         let stopped = tokio::spawn(async move { handle.stop().await });
-        let (seen, end) = behind.to_end().await;
+        let (seen, end) = behind.drain().await;
         let seqs: Vec<_> = seen.iter().filter_map(|value| value["seq"].as_u64()).collect();
         assert!(seqs.iter().copied().eq(1..=2_005), "{} of 2005", seqs.len());
         assert_eq!(end, End::Closed(1001, "shutdown".into()));
-        assert_eq!(
-            idle.to_end().await,
-            (vec![], End::Closed(1001, "shutdown".into()))
-        );
+        assert_eq!(idle.drain().await, (vec![], End::Closed(1001, "shutdown".into())));
         stopped.await.unwrap();
         assert!(rig.connect_as("all").await.is_err(), "nobody is let in any more");
     });
@@ -39,7 +36,7 @@ fn a_fault_is_said_after_everything_published() {
         let mut client = rig.resume(1).await;
         rig.publish(3);
         rig.hub.fault(FaultCode::JournalFailed);
-        let (seen, end) = client.to_end().await;
+        let (seen, end) = client.drain().await;
         assert_eq!(
             seen.iter().map(|value| value["seq"].as_u64()).collect::<Vec<_>>(),
             [Some(1), Some(2), Some(3), None]
@@ -85,7 +82,7 @@ fn the_first_sixteen_live_on_the_drivers_runtime() {
         let handle = rig.handle.clone();
         let ended = tokio::spawn(async move { handle.stop().await });
         for client in &mut clients {
-            assert_eq!(client.to_end().await.1, End::Closed(1001, "shutdown".into()));
+            assert_eq!(client.drain().await.1, End::Closed(1001, "shutdown".into()));
         }
         ended.await.unwrap();
         stop.send(()).unwrap();

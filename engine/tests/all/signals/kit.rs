@@ -358,7 +358,7 @@ impl Client {
     }
 
     /// Reads to the end of the stream; everything before it and the end.
-    pub async fn to_end(&mut self) -> (Vec<Value>, End) {
+    pub async fn drain(&mut self) -> (Vec<Value>, End) {
         let mut seen = Vec::new();
         loop {
             match self.text().await {

@@ -144,17 +144,17 @@ fn what_is_no_message_ends_the_stream_with_a_reason() {
         ] {
             let mut client = rig.connect().await;
             client.send_text(&text).await;
-            let (seen, end) = client.to_end().await;
+            let (seen, end) = client.drain().await;
             let shown: String = text.chars().take(80).collect();
             assert_eq!(seen[1]["code"], code, "{shown}");
             assert_eq!(end, End::Closed(1008, code.into()), "{shown}");
         }
         let mut client = rig.connect().await;
         client.send_raw(Message::binary(vec![1, 2, 3])).await;
-        assert_eq!(client.to_end().await.1, End::Closed(1008, "malformed".into()));
+        assert_eq!(client.drain().await.1, End::Closed(1008, "malformed".into()));
         let mut client = rig.connect().await;
         client.send_text(&"x".repeat(70_000)).await;
-        let (seen, end) = client.to_end().await;
+        let (seen, end) = client.drain().await;
         assert_eq!(seen.len(), 1, "welcome only");
         assert!(matches!(end, End::Closed(1009, _) | End::Broken), "{end:?}");
         // The engine is none the worse for it.
@@ -173,7 +173,7 @@ fn who_does_not_subscribe_is_sent_away() {
         let mut client = rig.connect().await;
         assert_eq!(client.object().await["type"], "welcome");
         rig.hub.tick(10_000);
-        let (seen, end) = client.to_end().await;
+        let (seen, end) = client.drain().await;
         assert_eq!(seen[0]["code"], "subscribe_timeout");
         assert_eq!(end, End::Closed(1008, "subscribe_timeout".into()));
     });

@@ -6,5 +6,6 @@ mod http;
 mod kit;
 mod messages;
 mod positions;
+mod python;
 mod resume;
 mod slow;

@@ -67,8 +67,10 @@ fn reconnects_at_random_points_under_live_traffic_give_the_journal() {
             for (k, text) in received.iter().enumerate() {
                 assert_eq!(*text, text_of(k as u64 + 1));
             }
-            println!("seed {seed}: {connections} connections, {gaps} gaps, {total} messages");
-            assert!(connections > 10);
+            assert!(
+                connections > 10,
+                "seed {seed}: {connections} connections, {gaps} gaps"
+            );
         });
     }
 }
@@ -138,7 +140,7 @@ fn a_journal_that_cannot_be_read_ends_the_stream_and_says_so() {
         .await;
         rig.journal.broken.store(true, Ordering::SeqCst);
         let mut client = rig.resume(1).await;
-        let (seen, end) = client.to_end().await;
+        let (seen, end) = client.drain().await;
         assert_eq!(seen[0]["code"], "history_failed");
         assert!(
             seen[0]["detail"]
@@ -189,7 +191,7 @@ fn another_epoch_rewinds_and_a_future_seq_is_refused() {
         ] {
             let mut client = rig.connect().await;
             client.send(subscribe).await;
-            let (seen, end) = client.to_end().await;
+            let (seen, end) = client.drain().await;
             assert_eq!(seen[1]["code"], "ahead");
             assert_eq!(end, End::Closed(1008, "ahead".into()));
         }
