@@ -11,6 +11,7 @@ mod demo;
 mod lint;
 mod runner;
 mod setup;
+mod setup_python;
 mod soak;
 mod test;
 

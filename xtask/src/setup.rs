@@ -45,6 +45,8 @@ const PINS: [(&str, Pin); 2] = [
 pub fn run() -> Result<(), String> {
     let library = onnx_runtime()?;
     eprintln!("ONNX Runtime {VERSION}: {}", library.display());
+    let packages = crate::setup_python::run()?;
+    eprintln!("Python packages of the tests: {}", packages.display());
     Ok(())
 }
 
@@ -118,7 +120,8 @@ fn fetch(pin: &Pin, work: &Path) -> Result<PathBuf, String> {
     Ok(library)
 }
 
-fn agree(file: &Path, expected: &str) -> Result<(), String> {
+/// Refuses a file whose SHA-256 is not the pinned one.
+pub fn agree(file: &Path, expected: &str) -> Result<(), String> {
     let found = sha256(file)?;
     if found == expected {
         return Ok(());
@@ -136,15 +139,21 @@ fn sha256(file: &Path) -> Result<String, String> {
 
 /// `twovote/onnxruntime` in the user's cache folder: one of the places where the engine looks.
 fn cache_folder() -> Result<PathBuf, String> {
+    user_cache().map(|cache| cache.join("onnxruntime"))
+}
+
+/// `twovote` in the user's cache folder.
+pub fn user_cache() -> Result<PathBuf, String> {
     let set = |name| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    let cache = cache
-        .ok_or("neither XDG_CACHE_HOME nor HOME is set: there is no cache folder to put ONNX Runtime in")?;
-    Ok(cache.join("twovote").join("onnxruntime"))
+    let cache = cache.ok_or(
+        "neither XDG_CACHE_HOME nor HOME is set: there is no cache folder to put what is fetched in",
+    )?;
+    Ok(cache.join("twovote"))
 }
 
 #[cfg(test)]
