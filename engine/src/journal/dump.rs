@@ -124,3 +124,104 @@ impl Serialize for List<Names<'_>> {
         seq.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use contracts::bar::Bar;
+    use contracts::reason::{Latch, Position, Withheld};
+    use contracts::time::{DayNumber, UnixNanos, UtcMillis};
+
+    use super::*;
+    use crate::core::record::{BarRecord, BootId, Records, StartRecord};
+
+    fn dumped(fill: impl FnOnce(&mut Records)) -> String {
+        let mut records = Records::default();
+        fill(&mut records);
+        let entry = records.entries()[0];
+        let header = Header {
+            lsn: 9,
+            seq: if entry.kind.is_published() { 4 } else { 0 },
+            synced_lsn: 0,
+            epoch: 2,
+            len: 0,
+            kind: entry.kind,
+            shard: 1,
+            simulated: false,
+        };
+        let record = Record::decode(entry.kind, records.payload(entry)).unwrap();
+        serde_json::to_string(&Dump::new(header, record)).unwrap()
+    }
+
+    #[test]
+    fn a_bar_shows_all_it_holds() {
+        let text = dumped(|records| {
+            records.push_bar(&BarRecord {
+                instrument: "USDCOP",
+                bar: Bar {
+                    close_time: UtcMillis(300_000),
+                    open: 1.0,
+                    high: 2.0,
+                    low: 0.5,
+                    close: 1.5,
+                    volume: 0.0,
+                },
+                received_at: UnixNanos(1),
+                now: UnixNanos(2),
+                decided_at: UnixNanos(3),
+                backfilled: true,
+                simulated: false,
+                origin: None,
+                observation: &[0.1, -2.5],
+                raw: contracts::action::Raw::None,
+                confidence: 0.0,
+                outcome: Outcome::Withheld {
+                    reason: Withheld::Late,
+                    series: "",
+                },
+                position_before: Position::Short,
+                position_after: Position::Short,
+                generation: 7,
+                model_id: "m",
+                contract: [0; 32],
+            });
+        });
+        let zeros = "0".repeat(64);
+        assert_eq!(
+            text,
+            format!(
+                r#"{{"lsn":9,"seq":4,"epoch":2,"shard":1,"kind":"bar","instrument":"USDCOP","close_time":"1970-01-01T00:05:00Z","bar":{{"open":1.0,"high":2.0,"low":0.5,"close":1.5,"volume":0.0}},"received_at":1,"now":2,"decided_at":3,"backfilled":true,"simulated":false,"origin":null,"observation":[0.1,-2.5],"raw":null,"confidence":0.0,"withheld":"late","position_before":-1,"position_after":-1,"generation":7,"model_id":"m","contract":"{zeros}"}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn unpublished_records_have_no_seq() {
+        assert_eq!(
+            dumped(|records| records.push_halt(Latch::Local, UtcMillis(0), true)),
+            r#"{"lsn":9,"epoch":2,"shard":1,"kind":"halt","latch":"local","time":"1970-01-01T00:00:00Z","changed":true}"#
+        );
+        assert_eq!(
+            dumped(|records| records.push_macro("dxy", DayNumber(0), 98.4, None)),
+            r#"{"lsn":9,"epoch":2,"shard":1,"kind":"macro","series":"dxy","date":"1970-01-01","value":98.4,"arrived_at":null}"#
+        );
+        let start = dumped(|records| {
+            records.push_start(&StartRecord {
+                time: UnixNanos(5),
+                boot: BootId([0xAB; 16]),
+                engine_version: "0.1.0",
+                epoch: 2,
+                first_seq: 1,
+                durability: Durability::Process,
+                shards: 1,
+                instruments: &["A", "B"],
+            });
+        });
+        assert_eq!(
+            start,
+            format!(
+                r#"{{"lsn":9,"epoch":2,"shard":1,"kind":"start","time":5,"engine_version":"0.1.0","first_seq":1,"shards":1,"boot":"{}","durability":"process","instruments":["A","B"]}}"#,
+                "ab".repeat(16)
+            )
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! The parsers: feeds, wire, contracts, ONNX, journal records, settings.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use contracts::directive::Directive;
 use contracts::golden::Golden;
@@ -14,6 +15,8 @@ use engine::core::record::{Kind, Record};
 use engine::feeds::codec::Source;
 use engine::feeds::decoder::FeedDecoder;
 use engine::feeds::symbols::SymbolTable;
+use engine::journal::JournalOptions;
+use engine::journal::sim::SimDisk;
 use strategy::onnx::testmodels;
 
 use super::Target;
@@ -82,7 +85,34 @@ pub fn targets() -> Vec<Target> {
             }
         },
     ));
+    let segment = read(&repository().join("engine/tests/golden/segment.v1.hex"));
+    let segment = hex_bytes(&String::from_utf8_lossy(&segment));
+    all.push(bytes("journal_segment", vec![segment], |bytes| {
+        let disk = SimDisk::default();
+        disk.put("00000000000000000001.seg", bytes);
+        let disk = Arc::new(disk);
+        if let Ok(opened) = engine::journal::open(disk, JournalOptions::default()) {
+            let mut cursor = opened.recovered.records().expect("what was opened can be read");
+            while let Ok(Some(read)) = cursor.read() {
+                std::hint::black_box(read.record().is_ok());
+            }
+        }
+    }));
     all
+}
+
+/// The bytes a golden file of hexadecimal digits stands for.
+fn hex_bytes(digits: &str) -> Vec<u8> {
+    let digits = digits.trim().as_bytes();
+    let nibble = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .expect("a golden file of hexadecimal digits")
+    };
+    digits
+        .chunks_exact(2)
+        .map(|pair| u8::try_from(nibble(pair[0]) << 4 | nibble(pair[1])).expect("two nibbles are a byte"))
+        .collect()
 }
 
 const NORM_STATS: &[u8] =

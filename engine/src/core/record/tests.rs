@@ -1,3 +1,5 @@
+//! Every kind in and out of its bytes.
+
 use contracts::action::Raw;
 use contracts::bar::Bar;
 use contracts::hash::ContractDigest;
