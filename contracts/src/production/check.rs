@@ -170,6 +170,10 @@ fn members(contract: &ProductionContract) -> Result<(), ContractError> {
         }
     }
     contract
+        .feature_contract
+        .check()
+        .map_err(|fault| inconsistent("feature_contract", fault.to_string()))?;
+    contract
         .action
         .rule
         .check()

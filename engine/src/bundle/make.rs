@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use contracts::bar::Bar;
 use contracts::experiment::{Promotion, SignalEnvironment};
 use contracts::features::FeatureContract;
+use contracts::files::DailyFile;
 use contracts::golden::{Golden, GoldenError, GoldenSource, GoldenV1};
 use contracts::hash::{ArtifactHash, Digest, ModelHash};
 use contracts::ids::{Environment, InstrumentId, SlotId};
@@ -18,7 +19,7 @@ use contracts::production::{
 };
 use contracts::reason::Position;
 use contracts::signing::SigningKey;
-use contracts::time::{DayNumber, UtcMillis};
+use contracts::time::UtcMillis;
 use strategy::onnx::inspect::{InspectError, Inspection, Reduction, Request, drawn_observations, inspect};
 use strategy::policy::Head;
 use strategy::policy::library::{self, LibraryError};
@@ -63,8 +64,8 @@ pub enum GoldenInputs<'a> {
         instrument: &'a InstrumentId,
         /// The bars.
         bars: &'a [Bar],
-        /// Daily values: name of the series, date, value, arrival; in the order of the file.
-        daily: &'a [(String, DayNumber, f64, Option<UtcMillis>)],
+        /// Daily values; empty for features without macro series.
+        daily: &'a DailyFile,
     },
 }
 
@@ -184,18 +185,15 @@ fn walked(
     stats: &NormStats,
     instrument: &InstrumentId,
     bars: &[Bar],
-    daily: &[(String, DayNumber, f64, Option<UtcMillis>)],
+    daily: &DailyFile,
 ) -> Result<Vec<f32>, MakeError> {
     let rule = contracts::action::ActionKind::Continuous.default_rule();
     let strategy = Strategy::new(features, stats, &rule, Head::Scalar).map_err(MakeError::Strategy)?;
     let (mut state, mut macros) = (strategy.new_instrument(instrument), strategy.new_macros());
-    for (name, date, value, arrived_at) in daily {
-        if let Some(series) = strategy
-            .series()
-            .iter()
-            .position(|series| series.as_str() == name)
-        {
-            macros.insert(series, *date, *value, *arrived_at);
+    for row in &daily.rows {
+        let name = &daily.series[row.series];
+        if let Some(series) = strategy.series().iter().position(|series| series == name) {
+            macros.insert(series, row.date, row.value, row.arrived_at);
         }
     }
     let width = strategy.width();

@@ -4,6 +4,7 @@
 //! it is listed once in [`Command`] and once in [`Command::run`]. stdout is data and goes through [`out::Stdout`]; everything
 //! else is said on stderr through `tracing`, or by the one line that [`main`] prints for a [`CliError`].
 
+pub mod contract;
 pub mod error;
 pub mod feed;
 pub mod halt;
@@ -77,6 +78,8 @@ pub enum Command {
     Tail(tail::Args),
     /// Serve bar files as a live native feed.
     Feed(feed::Args),
+    /// Make a signed contract for a model nobody voted for.
+    Contract(contract::Args),
     /// Halt the engine on this host.
     Halt(halt::Args),
     /// Hand in a signed directive that names the latches to clear.
@@ -93,6 +96,7 @@ impl Command {
             Self::Journal(args) => journal::run(args),
             Self::Tail(args) => tail::run(args),
             Self::Feed(args) => feed::run(args),
+            Self::Contract(args) => contract::run(args),
             Self::Halt(args) => halt::run(args),
             Self::Resume(args) => resume::run(args),
         }
