@@ -27,6 +27,19 @@ pub(crate) struct MacroPlan {
     pub zscores: Vec<MacroZscore>,
 }
 
+impl MacroPlan {
+    pub fn visible_at(
+        &self,
+        series: usize,
+        date: DayNumber,
+        arrived_at: Option<UtcMillis>,
+    ) -> Option<UtcMillis> {
+        let days = i32::from(self.rules.get(series)?.delay_days) + 1;
+        let published = self.calendar.midnight(DayNumber(date.0.checked_add(days)?))?;
+        Some(arrived_at.map_or(published, |arrived| arrived.max(published)))
+    }
+}
+
 /// What became of an inserted value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MacroInsert {
@@ -150,20 +163,16 @@ impl MacroState {
         value: f64,
         arrived_at: Option<UtcMillis>,
     ) -> MacroInsert {
-        let (Some(rule), Some(kept)) = (self.plan.rules.get(series), self.series.get_mut(series)) else {
-            return MacroInsert::Refused;
-        };
-        let days = i32::from(rule.delay_days) + 1;
-        let published = date
-            .0
-            .checked_add(days)
-            .and_then(|day| self.plan.calendar.midnight(DayNumber(day)));
-        let Some(published) = published.filter(|_| value.is_finite()) else {
+        let visible_at = self
+            .plan
+            .visible_at(series, date, arrived_at)
+            .filter(|_| value.is_finite());
+        let (Some(visible_at), Some(kept)) = (visible_at, self.series.get_mut(series)) else {
             return MacroInsert::Refused;
         };
         let new = Value {
             date,
-            visible_at: arrived_at.map_or(published, |arrived| arrived.max(published)),
+            visible_at,
             value,
         };
         kept.insert(new, arrived_at.is_some())

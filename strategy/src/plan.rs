@@ -9,7 +9,7 @@ use contracts::bar::Bar;
 use contracts::features::{ContractFault, FeatureContract, OperatorSpec, PriceBounds};
 use contracts::ids::{InstrumentId, SeriesId};
 use contracts::reason::{Position, Withheld};
-use contracts::time::UtcMillis;
+use contracts::time::{DayNumber, UtcMillis};
 
 use crate::bytes::LoadStateError;
 use crate::calendar::{Calendar, CalendarError, Place};
@@ -211,6 +211,18 @@ impl FeaturePlan {
     #[must_use]
     pub fn settled_after_values(&self, series: usize) -> u32 {
         self.needs[series].settled_after
+    }
+
+    /// When a daily value becomes visible: the later of local midnight of `date` + 1 + delay and its arrival. `None` for an
+    /// unknown series and outside the calendar's years.
+    #[must_use]
+    pub fn visible_at(
+        &self,
+        series: usize,
+        date: DayNumber,
+        arrived_at: Option<UtcMillis>,
+    ) -> Option<UtcMillis> {
+        self.macros.visible_at(series, date, arrived_at)
     }
 
     /// State for an instrument that has seen no bar.

@@ -6,6 +6,7 @@
 
 pub mod contract;
 pub mod error;
+pub mod features;
 pub mod feed;
 pub mod halt;
 pub mod inputs;
@@ -74,6 +75,8 @@ Exit codes:
 pub enum Command {
     /// Look into a journal: its segments, its records, its bars.
     Journal(journal::Args),
+    /// Compute the features of a bar file, before normalisation.
+    Features(features::Args),
     /// Print the messages of a running engine's signal stream, one JSON object per line.
     Tail(tail::Args),
     /// Serve bar files as a live native feed.
@@ -94,6 +97,7 @@ impl Command {
     pub fn run(self) -> Result<(), CliError> {
         match self {
             Self::Journal(args) => journal::run(args),
+            Self::Features(args) => features::run(args),
             Self::Tail(args) => tail::run(args),
             Self::Feed(args) => feed::run(args),
             Self::Contract(args) => contract::run(args),

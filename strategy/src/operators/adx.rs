@@ -7,8 +7,8 @@
 use contracts::bar::Bar;
 use contracts::features::RangeSource;
 
+use super::BarOperator;
 use super::range::Prices;
-use super::{BarOperator, DIVISOR_MIN};
 use crate::bytes::{LoadStateError, put_f64, put_u32, take_f64, take_u32};
 use crate::limits::WILDER_SETTLED_PERIODS;
 
@@ -63,13 +63,13 @@ impl Adx {
 
     /// |+DI − −DI| / (+DI + −DI) × 100; `None` where the range or the sum is zero.
     fn directional(&self) -> Option<f64> {
-        if self.true_range < DIVISOR_MIN {
+        if self.true_range == 0.0 {
             return None;
         }
         let minus = 100.0 * (self.minus_movement / self.true_range);
         let plus = 100.0 * (self.plus_movement / self.true_range);
         let sum = minus + plus;
-        (sum >= DIVISOR_MIN).then(|| 100.0 * ((minus - plus).abs() / sum))
+        (sum != 0.0).then(|| 100.0 * ((minus - plus).abs() / sum))
     }
 }
 
@@ -171,12 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_zero_keeps_the_index() {
-        let moving = (0..60).map(|i| 100.0 + f64::from(i % 7));
-        let before = run(moving.clone());
-        // The smoothed range decays by 13/14 a bar: after 700 flat bars it counts as zero and the index stays.
-        let flat = |bars| run(moving.clone().chain(std::iter::repeat_n(103.0, bars)));
-        assert_ne!(flat(10), before);
-        assert_eq!(flat(700).to_bits(), flat(900).to_bits());
+    fn a_range_of_zero_adds_nothing_to_the_first_mean() {
+        // 20 flat bars, then a straight line: of the 14 DX values of the first mean the first 6 have no range.
+        let closes = |n: u32| (0..n).map(|i| 100.0 + f64::from(i.saturating_sub(19)));
+        assert!((run(closes(28)) - 100.0 * 8.0 / 14.0).abs() < 1e-9);
+        assert!((run(closes(29)) - (100.0 * 8.0 / 14.0 * 13.0 + 100.0) / 14.0).abs() < 1e-9);
     }
 }

@@ -24,9 +24,6 @@ pub use self::natr::Natr;
 pub use self::rsi::Rsi;
 use crate::bytes::LoadStateError;
 
-/// Below this a divisor counts as zero: the constant of TA-Lib, whose results these operators equal.
-const DIVISOR_MIN: f64 = 1e-14;
-
 /// A function of the used bars since its start.
 pub trait BarOperator {
     /// Used bars from the first value on, that bar included.

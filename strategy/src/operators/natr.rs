@@ -6,8 +6,8 @@
 use contracts::bar::Bar;
 use contracts::features::RangeSource;
 
+use super::BarOperator;
 use super::range::Prices;
-use super::{BarOperator, DIVISOR_MIN};
 use crate::bytes::{LoadStateError, put_f64, put_u32, take_f64, take_u32};
 use crate::limits::WILDER_SETTLED_PERIODS;
 
@@ -66,8 +66,6 @@ impl BarOperator for Natr {
         }
         if self.seen <= self.period {
             f64::NAN
-        } else if prices.close < DIVISOR_MIN {
-            0.0
         } else {
             (self.average / prices.close) * 100.0
         }

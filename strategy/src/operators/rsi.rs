@@ -6,8 +6,8 @@
 
 use contracts::bar::Bar;
 
-use super::{BarOperator, DIVISOR_MIN};
-use crate::bytes::{LoadStateError, put_f64, put_u32, take_f64, take_u32};
+use super::BarOperator;
+use crate::bytes::{LoadStateError, put_f64, put_u8, put_u32, take_f64, take_u8, take_u32};
 use crate::limits::WILDER_SETTLED_PERIODS;
 
 /// RSI of closes, 0 to 100.
@@ -16,6 +16,8 @@ pub struct Rsi {
     period: u32,
     /// Bars seen, up to `period + 1`.
     seen: u32,
+    /// Some close differed from the one before.
+    moved: bool,
     previous_close: f64,
     /// Sum, then Wilder average, of rises.
     gain: f64,
@@ -30,6 +32,7 @@ impl Rsi {
         Self {
             period: period as u32,
             seen: 0,
+            moved: false,
             previous_close: 0.0,
             gain: 0.0,
             loss: 0.0,
@@ -38,10 +41,9 @@ impl Rsi {
 
     fn value(&self) -> f64 {
         let sum = self.gain + self.loss;
-        // The averages decay but never reach zero, so an exact zero means that no close ever differed from the one before.
-        if sum == 0.0 {
+        if !self.moved {
             50.0
-        } else if sum < DIVISOR_MIN {
+        } else if sum == 0.0 {
             0.0
         } else {
             100.0 * (self.gain / sum)
@@ -54,6 +56,7 @@ impl BarOperator for Rsi {
         self.period + 1
     }
 
+    /// Where no close has moved within these bars the index still shows what moved before: a ratio of two decayed averages.
     fn settled_after(&self) -> u32 {
         WILDER_SETTLED_PERIODS * self.period
     }
@@ -66,6 +69,7 @@ impl BarOperator for Rsi {
             return f64::NAN;
         }
         let n = f64::from(self.period);
+        self.moved |= change != 0.0;
         let averaging = self.seen > self.period;
         if averaging {
             self.loss *= n - 1.0;
@@ -91,11 +95,13 @@ impl BarOperator for Rsi {
     }
 
     fn reset(&mut self) {
-        (self.seen, self.previous_close, self.gain, self.loss) = (0, 0.0, 0.0, 0.0);
+        (self.seen, self.moved) = (0, false);
+        (self.previous_close, self.gain, self.loss) = (0.0, 0.0, 0.0);
     }
 
     fn save(&self, out: &mut Vec<u8>) {
         put_u32(out, self.seen);
+        put_u8(out, u8::from(self.moved));
         put_f64(out, self.previous_close);
         put_f64(out, self.gain);
         put_f64(out, self.loss);
@@ -106,6 +112,7 @@ impl BarOperator for Rsi {
         if self.seen > self.period + 1 {
             return Err(LoadStateError("an RSI has seen more bars than it counts"));
         }
+        self.moved = take_u8(input)? != 0;
         self.previous_close = take_f64(input)?;
         self.gain = take_f64(input)?;
         self.loss = take_f64(input)?;
@@ -143,9 +150,14 @@ mod tests {
     #[test]
     fn where_nothing_has_ever_moved_it_is_fifty() {
         assert_eq!(last(&[5.0; 40]), 50.0);
-        let mut closes = vec![5.0; 200];
+        let mut closes = vec![5.0; 500];
         closes[0] = 4.0;
-        // TA-Lib's answer once the only move has decayed below its divisor limit.
-        assert_eq!(last(&closes), 0.0);
+        assert_eq!(last(&closes), 100.0, "one rise, long ago");
+        closes.resize(2_000, 5.0);
+        assert_eq!(
+            last(&closes),
+            0.0,
+            "TA-Lib's answer once the rise has decayed to nothing"
+        );
     }
 }
