@@ -7,6 +7,7 @@
 //!   [`shared::skipped`], so that the runner can count it.
 //! * What is long by nature takes its length from [`scale::soak`].
 
+pub mod faulty_feed;
 pub mod fuzz;
 pub mod guard;
 pub mod market;

@@ -2,6 +2,8 @@
 
 #[path = "all/core/mod.rs"]
 mod core;
+#[path = "all/feeds/mod.rs"]
+mod feeds;
 #[path = "all/fuzz.rs"]
 mod fuzz;
 #[path = "all/tidy/mod.rs"]

@@ -38,6 +38,7 @@ pub(super) struct Connection {
     last_read: Instant,
     last_heartbeat: Instant,
     pinged: bool,
+    overdue: bool,
 }
 
 impl Connection {
@@ -68,6 +69,7 @@ impl Connection {
             last_read: now,
             last_heartbeat: now,
             pinged: false,
+            overdue: false,
         })
     }
 
@@ -91,6 +93,7 @@ impl Connection {
             let message = self.socket.next().await;
             self.last_read = Instant::now();
             self.pinged = false;
+            self.overdue = false;
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Binary(_))) => return Err(FeedRefusal::Binary),
@@ -115,7 +118,11 @@ impl Connection {
     ) -> Result<(), FeedRefusal> {
         let silent_for = self.last_read.elapsed();
         if silent_for >= idle {
-            return Err(FeedRefusal::Silent);
+            // It may be this process that stood still: only what is still unread a round later is silence.
+            if self.overdue {
+                return Err(FeedRefusal::Silent);
+            }
+            self.overdue = true;
         }
         if silent_for >= idle / 2 && !self.pinged {
             self.pinged = true;

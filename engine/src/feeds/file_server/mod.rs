@@ -111,7 +111,7 @@ impl FileServer {
         loop {
             tokio::select! {
                 biased;
-                _ = self.stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut self.stop) => break,
                 Some(_) = sessions.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((socket, peer)) if sessions.len() < FILE_SERVER_CLIENTS_MAX => {
@@ -129,4 +129,10 @@ impl FileServer {
         }
         sessions.shutdown().await;
     }
+}
+
+/// Returns when the server shall end; all handles gone means the same.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error says that every handle is gone: nobody could ever stop the server, so it ends.
+    drop(stop.wait_for(|stop| *stop).await);
 }
