@@ -94,7 +94,11 @@ impl Frames {
             _ => return Ok(Step::Bad { cut_short: false }),
         };
         let frame = HEADER_BYTES + header.len as usize;
-        if self.offset() + frame as u64 > self.file.size()? || self.ensure(frame)? < frame {
+        let buffered = self.buffer.len() - self.pos;
+        // A length that is not backed by the file must not size the buffer.
+        if buffered < frame
+            && (self.offset() + frame as u64 > self.file.size()? || self.ensure(frame)? < frame)
+        {
             return Ok(Step::Bad { cut_short: true });
         }
         let bytes = &self.buffer[self.pos..self.pos + frame];

@@ -321,3 +321,60 @@ fn records_behind_a_failed_sync_are_written_again() {
         assert_eq!(writer.next_seq(), 3, "seed {seed}");
     }
 }
+
+/// Writes and publishes until the disk refuses; publishes nothing whose commit failed.
+fn write_until_refused(life: &mut Life, boot: u8) -> Result<(), JournalError> {
+    let start = Start {
+        time: UnixNanos(1),
+        boot: BootId([boot; 16]),
+        engine_version: "test",
+        shards: life.shards,
+        instruments: &["USDCOP"],
+    };
+    let mut writer = open(Arc::new(life.disk.clone()), life.options)?.start(&start)?;
+    for step in 0..60 {
+        let shard = life.rng.random_range(0..life.shards);
+        let mut records = life.batch(&writer, shard);
+        writer.append(&mut records, UnixNanos(1))?;
+        writer.commit()?;
+        life.clients.publish(writer.epoch(), &records);
+        if step % 5 == 0 {
+            writer.sync()?;
+        }
+    }
+    Ok(())
+}
+
+/// Wherever in its life the disk fills up or a sync fails: what was published has its record, also after the power is gone, and
+/// its number is given to nothing else.
+#[test]
+fn no_message_without_a_record() {
+    let (mut refused, mut went_well) = (0_u32, 0_u32);
+    for seed in 0..600 {
+        let mut life = Life::new(seed);
+        if seed % 3 == 0 {
+            let after = life.rng.random_range(0..60);
+            life.disk.fail_sync_after(Some(after));
+        } else {
+            let room = life.rng.random_range(0..24_000);
+            life.disk.set_room(Some(room));
+        }
+        match write_until_refused(&mut life, 1) {
+            Err(JournalError::Io { .. }) => refused += 1,
+            Err(other) => panic!("seed {seed}: {other}"),
+            Ok(()) => went_well += 1,
+        }
+        life.disk.set_room(None);
+        life.disk.fail_sync_after(None);
+        let power_lost = life.rng.random();
+        if power_lost {
+            life.disk.lose_power(&mut life.rng);
+        }
+        // Recovery, the check of everything sent, and more messages under numbers that are free.
+        life.run(BootId([1 + u8::from(power_lost); 16]));
+    }
+    assert!(
+        refused > 300 && went_well > 30,
+        "{refused} refused, {went_well} not"
+    );
+}
