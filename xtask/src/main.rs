@@ -8,6 +8,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod lint;
 mod runner;
 mod setup;
@@ -39,6 +40,8 @@ enum Verb {
     Demo(demo::Args),
     /// Run the long tests at their full length.
     Soak(soak::Args),
+    /// Fuzz every parser under cargo-fuzz.
+    Fuzz(fuzz::Args),
     /// Measure the stages of the hot path.
     Bench(bench::Args),
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Lint => lint::run(),
         Verb::Demo(args) => demo::run(&args),
         Verb::Soak(args) => soak::run(&args),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Bench(args) => bench::run(&args),
     };
     match outcome {

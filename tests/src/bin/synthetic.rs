@@ -52,6 +52,12 @@ enum What {
         #[arg(long)]
         out: PathBuf,
     },
+    /// The seeds of every parser, in the form the cargo-fuzz target takes.
+    FuzzCorpus {
+        /// Folder for the files.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Mean and deviation of every feature that is no state, fitted on the output of `engine features`.
     NormStats {
         /// The output of `engine features`.
@@ -110,6 +116,12 @@ fn run(what: What) -> Result<(), Box<dyn Error>> {
                 Actions::Continuous => ppo_continuous(&shape),
             };
             std::fs::write(&out, model.bytes)?;
+        }
+        What::FuzzCorpus { out } => {
+            std::fs::create_dir_all(&out)?;
+            for (name, bytes) in testkit::fuzz::any_corpus(&testkit::fuzz::targets()) {
+                std::fs::write(out.join(name), bytes)?;
+            }
         }
         What::NormStats { features, state, out } => {
             let text = std::fs::read_to_string(&features)?;
