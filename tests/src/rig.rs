@@ -276,7 +276,8 @@ fn batches(market: &Market, strategy: &Strategy) -> Vec<Vec<Input>> {
             });
         }
     }
-    let mut batches = vec![first];
+    // An empty batch first: the core adopts at its end and has macro operators from then on.
+    let mut batches = vec![Vec::new(), first];
     let mut last = None;
     for (instrument, bar) in market.in_order() {
         let now = UnixNanos(bar.close_time.0 * 1_000_000);

@@ -8,3 +8,6 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[path = "steady/instruments.rs"]
 mod instruments;
+
+#[path = "steady/core.rs"]
+mod core;
