@@ -4,6 +4,7 @@
 //! core does with a model, because to the core a model is rows in and numbers out.
 
 mod model;
+pub mod ort;
 
 pub use model::{bundle, chain, norm_stats, strategy, warmed};
 
