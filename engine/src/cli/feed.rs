@@ -1,23 +1,18 @@
 //! `engine feed`: serves files as a live native feed.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use contracts::bar::Bar;
-use contracts::features::{FeatureContract, load_contract};
-use contracts::files::DailyFile;
+use contracts::features::load_contract;
 use contracts::ids::InstrumentId;
 use contracts::native::{FeedMode, Speed};
-use contracts::time::{DayNumber, UtcMillis};
-use strategy::calendar::Calendar;
 
-use super::inputs::{self, BarArgs};
+use super::inputs::BarArgs;
 use super::out::Stdout;
+use super::tape::tape_of;
 use super::{CliError, Exit, OrExit};
-use crate::feeds::file_server::{
-    FileServer, FileServerHandle, FileServerOptions, Tape, TapeMacro, visible_everywhere,
-};
+use crate::feeds::file_server::{FileServer, FileServerHandle, FileServerOptions, Tape};
 
 /// Serve bar files as a live native feed.
 #[derive(Debug, clap::Args)]
@@ -103,93 +98,20 @@ async fn end_of_process(handle: FileServerHandle) -> std::io::Result<()> {
 }
 
 fn tape(args: &Args) -> Result<Tape, CliError> {
-    if !args.instrument.is_empty() && args.instrument.len() != args.bars.len() {
-        return Err(CliError::new(
-            Exit::Usage,
-            format!(
-                "{} --instrument for {} --bars",
-                args.instrument.len(),
-                args.bars.len()
-            ),
-            "name each file's instrument, in the same order, or none",
-        ));
-    }
-    let mut bars = Vec::with_capacity(args.bars.len());
-    for (position, path) in args.bars.iter().enumerate() {
-        let instrument = inputs::instrument(args.instrument.get(position), path)?;
-        bars.push((instrument, ascending(path, args.read.read(path)?.bars)));
-    }
-    let daily = match &args.daily {
-        Some(path) => values(inputs::daily(path)?, args.features.as_deref())?,
-        None => Vec::new(),
-    };
-    Tape::new(bars, daily).or_exit(
-        Exit::Usage,
-        "these files make no feed",
-        "give each instrument one file",
-    )
-}
-
-/// Under `--on-bad quarantine` a file may hold bars out of order. An engine drops them, so they are not sent.
-fn ascending(path: &Path, bars: Vec<Bar>) -> Vec<Bar> {
-    let (all, mut last) = (bars.len(), None);
-    let kept: Vec<Bar> = bars
-        .into_iter()
-        .filter(|bar| {
-            let later = last.is_none_or(|last| bar.close_time > last);
-            if later {
-                last = Some(bar.close_time);
-            }
-            later
-        })
-        .collect();
-    if kept.len() < all {
-        tracing::warn!(path = %path.display(), bars = all - kept.len(), "out of order, not sent");
-    }
-    kept
-}
-
-fn values(file: DailyFile, features: Option<&Path>) -> Result<Vec<TapeMacro>, CliError> {
-    let rules = match features {
+    let features = match &args.features {
         None => None,
         Some(path) => {
-            let remedy = "see the message for what to mend";
             let unusable = || format!("{} is no usable feature contract", path.display());
-            let contract = load_contract(path).or_exit(Exit::Data, unusable(), remedy)?;
-            let calendar = Calendar::new(&contract.calendar).or_exit(Exit::Data, unusable(), remedy)?;
-            Some((contract, calendar))
+            Some(load_contract(path).or_exit(Exit::Data, unusable(), "see the message for what to mend")?)
         }
     };
-    let values = file.rows.iter().map(|row| {
-        let series = file.series[row.series].clone();
-        let published = rules
-            .as_ref()
-            .and_then(|(contract, calendar)| published(contract, calendar, &series, row.date));
-        let visible_at = published.unwrap_or_else(|| visible_everywhere(row.date));
-        TapeMacro {
-            series,
-            date: row.date,
-            value: row.value,
-            arrived_at: row.arrived_at,
-            visible_at: row
-                .arrived_at
-                .map_or(visible_at, |arrived| arrived.max(visible_at)),
-        }
-    });
-    Ok(values.collect())
-}
-
-/// Local midnight of the observation date + 1 + the series' delay; `None` for a series the contract does not use.
-fn published(
-    contract: &FeatureContract,
-    calendar: &Calendar,
-    series: &contracts::ids::SeriesId,
-    date: DayNumber,
-) -> Option<UtcMillis> {
-    let rule = contract.macro_rules.get(series)?;
-    calendar.midnight(DayNumber(
-        date.0.checked_add(1)?.checked_add(i32::from(rule.delay_days))?,
-    ))
+    tape_of(
+        &args.bars,
+        &args.instrument,
+        &args.read,
+        args.daily.as_deref(),
+        features.as_ref(),
+    )
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ pub mod inputs;
 pub mod journal;
 pub mod local;
 pub mod out;
+pub mod replay;
 pub mod resume;
 pub mod tail;
+pub mod tape;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -77,6 +79,9 @@ pub enum Command {
     Journal(journal::Args),
     /// Compute the features of a bar file, before normalisation.
     Features(features::Args),
+
+    /// Run bar files through a contract's model and write the messages a live engine would send.
+    Replay(replay::Args),
     /// Print the messages of a running engine's signal stream, one JSON object per line.
     Tail(tail::Args),
     /// Serve bar files as a live native feed.
@@ -98,6 +103,8 @@ impl Command {
         match self {
             Self::Journal(args) => journal::run(args),
             Self::Features(args) => features::run(args),
+
+            Self::Replay(args) => replay::run(&args),
             Self::Tail(args) => tail::run(args),
             Self::Feed(args) => feed::run(args),
             Self::Contract(args) => contract::run(args),

@@ -1,5 +1,8 @@
 //! Short loops around the core: inline, pipeline, replay, verify.
 
+pub mod load;
 pub mod outlet;
 pub mod pump;
+pub mod replay;
 pub mod ring;
+pub mod start;

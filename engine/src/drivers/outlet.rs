@@ -85,6 +85,11 @@ impl<P: Publish> Outlet<P> {
         }
     }
 
+    /// Takes the outlet apart, for the orderly end.
+    pub fn into_parts(self) -> (Numbers, P) {
+        (self.numbers, self.publish)
+    }
+
     /// The publisher.
     pub const fn publisher(&mut self) -> &mut P {
         &mut self.publish

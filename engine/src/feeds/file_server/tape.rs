@@ -114,7 +114,8 @@ impl Tape {
     }
 
     /// The bars of `instruments` after what is held of each, by close time and then by place in `instruments`.
-    pub(super) fn merged<'a>(
+    #[must_use]
+    pub fn merged<'a>(
         &'a self,
         instruments: &'a [InstrumentId],
         after: &BTreeMap<InstrumentId, UtcMillis>,
