@@ -168,6 +168,12 @@ pub const HALT_REQUEST_WITHIN_MS: u64 = 30_000;
 /// The halt file is looked for this often, in milliseconds: with the driver's wake a halt is in force within 100 ms.
 pub const HALT_FILE_PERIOD_MS: u64 = 50;
 
+/// The follower looks at its source this often, in milliseconds, when nothing wakes it.
+pub const FOLLOW_PERIOD_MS: u64 = 1_000;
+
+/// Warm-ups tried for one contract when cores cannot catch up with them.
+pub const WARM_TRIES_MAX: u32 = 3;
+
 // ── Bundles ──
 
 /// Longest a contract may take from its first file to its last golden row, in milliseconds: a 64 MiB model loads in a few seconds.

@@ -19,6 +19,7 @@ use super::{CliError, Exit, OrExit};
 use crate::bundle::build::{BuildOptions, load, verify};
 use crate::bundle::make::{GoldenInputs, Made, MakeError, MakeRequest, make};
 use crate::clock::{Clock as _, SystemClock};
+use crate::follower::source::replace;
 
 /// Contracts for models nobody voted for.
 #[derive(Debug, clap::Args)]
@@ -263,18 +264,6 @@ fn write(out: &Path, made: &Made) -> Result<(), CliError> {
         format!("cannot write to {}", out.display()),
         "check the path, the rights and the room",
     )
-}
-
-/// Writes beside the place and renames: a reader sees the old file or the new one.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    let mut file = std::fs::File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
 }
 
 fn summary(made: &Made, args: &MakeArgs) -> serde_json::Value {

@@ -88,11 +88,11 @@ impl DirectiveGate {
         self.highest
     }
 
-    /// Checks a directive without accepting it.
+    /// Checks everything but the number.
     ///
     /// # Errors
     /// [`DirectiveRefused`].
-    pub fn check(&self, json: &[u8]) -> Result<Directive, DirectiveRefused> {
+    pub fn verify(&self, json: &[u8]) -> Result<Directive, DirectiveRefused> {
         let directive = Directive::parse(json).map_err(DirectiveRefused::Malformed)?;
         directive
             .verify(&self.trusted)
@@ -109,6 +109,15 @@ impl DirectiveGate {
                 own: self.slot.clone(),
             });
         }
+        Ok(directive)
+    }
+
+    /// Checks a directive, its number included, without accepting it.
+    ///
+    /// # Errors
+    /// [`DirectiveRefused`].
+    pub fn check(&self, json: &[u8]) -> Result<Directive, DirectiveRefused> {
+        let directive = self.verify(json)?;
         match self.highest {
             Some(highest) if directive.number <= highest => Err(DirectiveRefused::Replayed {
                 found: directive.number,

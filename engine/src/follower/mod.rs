@@ -1,3 +1,382 @@
 //! Follows the desired state of the slot: fetches contracts and directives, verifies them, has them built and adopted.
+//!
+//! A reconciler: [`Follower::look`] compares what the source wants with what was published and does the next thing. Start-up,
+//! recovery and normal operation are the same code. The last good contract, its artifacts and the newest directive are
+//! cached, so that an engine starts and runs with its source gone.
+//!
+//! What fails for a passing reason is tried again at the next look; a contract that is bad is refused once, by its bytes.
 
+pub mod bell;
 pub mod gate;
+pub mod receipt;
+pub mod source;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use contracts::hash::{ArtifactHash, ContractDigest};
+use contracts::production::{ContractOrigin, ProductionContract};
+
+pub use self::bell::{Bell, spawn};
+pub use self::gate::DirectiveGate;
+pub use self::receipt::{LogReceipts, Receipt, ReceiptSink};
+pub use self::source::{ContractSource, Directory};
+use crate::bundle::build::{load, verify};
+use crate::bundle::{
+    Accepted, ArtifactSource, BuildOptions, Bundle, FetchError, Keeper, Loaded, LoadedKey, RefusedReason,
+    Terms, Verified, WarmState,
+};
+use crate::edges::control::ControlSender;
+use crate::limits::WARM_TRIES_MAX;
+
+/// What the follower needs of the rest of the engine.
+pub trait Engine: Send {
+    /// Operators for every core, warmed up under this contract; empty when the cores can go on with their own.
+    ///
+    /// # Errors
+    /// Why they cannot be warmed up, for the receipt.
+    fn warm(&mut self, contract: &ProductionContract, loaded: &Loaded)
+    -> Result<Vec<Box<WarmState>>, String>;
+
+    /// A contract passed every check and is about to be published: the highest generation from now on. To be journaled.
+    fn accepted(&mut self, accepted: &Accepted);
+
+    /// The seq of the `model_swapped` message of this generation, once it is published.
+    fn swapped(&mut self, generation: u64) -> Option<u64>;
+}
+
+/// Everything a follower is made of.
+pub struct FollowerParts {
+    /// Where desired state comes from.
+    pub source: Box<dyn ContractSource>,
+    /// Where the last good state is kept.
+    pub cache: Option<Directory>,
+    /// What the engine serves and trusts.
+    pub options: BuildOptions,
+    /// The highest generation in the journal.
+    pub accepted: Option<Accepted>,
+    /// Shared with the halt socket.
+    pub gate: Arc<Mutex<DirectiveGate>>,
+    /// Where verified directives go.
+    pub control: ControlSender,
+    /// Where receipts go.
+    pub receipts: Box<dyn ReceiptSink>,
+    /// Publishes and frees bundles.
+    pub keeper: Keeper,
+    /// The rest of the engine.
+    pub engine: Box<dyn Engine>,
+}
+
+struct Published {
+    json_hash: ArtifactHash,
+    verified: Verified,
+    key: Option<LoadedKey>,
+    bundle: Arc<Bundle>,
+    warm_tries: u32,
+    /// A receipt has been given.
+    settled: bool,
+}
+
+/// The reconciler; see the module.
+pub struct Follower {
+    parts: FollowerParts,
+    published: Option<Published>,
+    /// Bytes that will not become acceptable.
+    refused: Option<ArtifactHash>,
+    /// The last passing failure, so that it is told once and not at every look.
+    failing: Option<(ArtifactHash, &'static str)>,
+    directive_seen: Option<ArtifactHash>,
+    desired: Option<ContractDigest>,
+}
+
+impl Follower {
+    /// A follower that has looked at nothing yet.
+    #[must_use]
+    pub const fn new(parts: FollowerParts) -> Self {
+        Self {
+            parts,
+            published: None,
+            refused: None,
+            failing: None,
+            directive_seen: None,
+            desired: None,
+        }
+    }
+
+    /// Compares what is wanted with what was published, and does what is to be done.
+    pub fn look(&mut self) {
+        self.follow_directive();
+        self.follow_contract();
+        self.follow_adoption();
+        self.parts.keeper.sweep();
+    }
+
+    /// The generation that was published last.
+    #[must_use]
+    pub fn published_generation(&self) -> Option<u64> {
+        self.published
+            .as_ref()
+            .map(|published| published.verified.contract.generation)
+    }
+
+    fn follow_directive(&mut self) {
+        let json = match self.parts.source.directive() {
+            Ok(json) => json,
+            Err(error) => {
+                tracing::debug!(%error, "the source has no directive for us now");
+                None
+            }
+        };
+        // At start-up the cached one says what is wanted until the source does.
+        let json = match (json, self.directive_seen, &mut self.parts.cache) {
+            (None, None, Some(cache)) => cache.directive().ok().flatten(),
+            (json, _, _) => json,
+        };
+        let Some(json) = json else { return };
+        let hash = ArtifactHash::of(&json);
+        if self.directive_seen == Some(hash) {
+            return;
+        }
+        let mut gate = self.parts.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let directive = match gate.verify(&json) {
+            Ok(directive) => directive,
+            Err(error) => {
+                self.directive_seen = Some(hash);
+                tracing::error!(code = error.code(), %error, "directive refused");
+                return;
+            }
+        };
+        match gate.highest() {
+            Some(highest) if directive.number < highest => {
+                self.directive_seen = Some(hash);
+                tracing::error!(
+                    number = directive.number,
+                    highest,
+                    "directive refused: a newer one was accepted"
+                );
+                return;
+            }
+            // After a restart the journal knows it already; what it wants is not in the journal.
+            Some(highest) if directive.number == highest => {}
+            _ => match self.parts.control.submit(gate::input(&directive)) {
+                Ok(_) => gate.accept(&directive),
+                // Not marked as seen: handed in again at the next look.
+                Err(error) => return tracing::error!(%error, "the engine does not take the directive"),
+            },
+        }
+        drop(gate);
+        self.directive_seen = Some(hash);
+        self.desired = directive.contract;
+        if let Some(cache) = &self.parts.cache
+            && let Err(error) = cache.store_directive(&json)
+        {
+            tracing::warn!(%error, "cannot cache the directive");
+        }
+    }
+
+    fn follow_contract(&mut self) {
+        let json = match self.parts.source.contract() {
+            Ok(json) => json,
+            Err(error) => {
+                tracing::debug!(%error, "the source cannot be read");
+                None
+            }
+        };
+        let json = match (json, &self.published, &mut self.parts.cache) {
+            (None, None, Some(cache)) => cache.contract().ok().flatten(),
+            (json, _, _) => json,
+        };
+        let Some(json) = json else { return };
+        let hash = ArtifactHash::of(&json);
+        let is_published = self
+            .published
+            .as_ref()
+            .is_some_and(|published| published.json_hash == hash);
+        if is_published || self.refused == Some(hash) {
+            return;
+        }
+        if let Err((verified, reason)) = self.adopt(&json, hash) {
+            self.refuse(hash, verified.as_deref(), &reason);
+        }
+    }
+
+    /// Builds and publishes a contract. `Ok` also when it must wait for its directive.
+    fn adopt(
+        &mut self,
+        json: &[u8],
+        json_hash: ArtifactHash,
+    ) -> Result<(), (Option<Box<Verified>>, RefusedReason)> {
+        let options = &self.parts.options;
+        let verified =
+            verify(json, options, self.parts.accepted.as_ref()).map_err(|reason| (None, reason))?;
+        if !is_wanted(&verified, self.desired) {
+            tracing::debug!(
+                generation = verified.contract.generation,
+                "the newest directive wants another contract"
+            );
+            return Ok(());
+        }
+        let with = |reason| (Some(Box::new(verified.clone())), reason);
+        let contract = &verified.contract;
+        let key = LoadedKey::of(contract);
+        let known = key.and_then(|key| self.parts.keeper.loaded(key));
+        let loaded = match known {
+            Some(loaded) => loaded,
+            None => {
+                let mut artifacts = Through {
+                    source: self.parts.source.as_mut(),
+                    cache: self.parts.cache.as_mut(),
+                };
+                Arc::new(load(contract, options, &mut artifacts).map_err(with)?)
+            }
+        };
+        let warm = self
+            .parts
+            .engine
+            .warm(contract, &loaded)
+            .map_err(|detail| with(RefusedReason::Warm { detail }))?;
+        let bundle = Arc::new(Bundle::new(Terms::of(contract, verified.digest), loaded, warm));
+        let accepted = Accepted {
+            generation: contract.generation,
+            digest: verified.digest,
+        };
+        if self.parts.accepted != Some(accepted) {
+            self.parts.engine.accepted(&accepted);
+            self.parts.accepted = Some(accepted);
+        }
+        self.follow_adoption();
+        self.supersede();
+        self.parts.keeper.publish(key, Arc::clone(&bundle));
+        self.cache_contract(json, contract);
+        self.failing = None;
+        self.published = Some(Published {
+            json_hash,
+            verified,
+            key,
+            bundle,
+            warm_tries: 1,
+            settled: false,
+        });
+        Ok(())
+    }
+
+    fn cache_contract(&self, json: &[u8], contract: &ProductionContract) {
+        let Some(cache) = &self.parts.cache else { return };
+        let kept: Vec<ArtifactHash> = contract.artifacts.all().collect();
+        let stored = cache
+            .store_contract(json)
+            .and_then(|()| cache.keep_artifacts(&kept));
+        if let Err(error) = stored {
+            tracing::warn!(%error, "cannot cache the contract: the engine runs, but could not start with its source gone");
+        }
+    }
+
+    fn supersede(&mut self) {
+        if let Some(before) = self.published.as_ref().filter(|before| !before.settled) {
+            self.parts.receipts.receipt(&Receipt::Superseded {
+                generation: before.verified.contract.generation,
+                contract: before.verified.digest,
+            });
+        }
+    }
+
+    fn refuse(&mut self, hash: ArtifactHash, verified: Option<&Verified>, reason: &RefusedReason) {
+        let told = self.failing == Some((hash, reason.code()));
+        if reason.is_passing() {
+            self.failing = Some((hash, reason.code()));
+        } else {
+            self.refused = Some(hash);
+        }
+        if !told {
+            self.tell_refused(verified, reason);
+        }
+    }
+
+    fn tell_refused(&mut self, verified: Option<&Verified>, reason: &RefusedReason) {
+        self.parts.receipts.receipt(&Receipt::Refused {
+            generation: verified.map(|verified| verified.contract.generation),
+            contract: verified.map(|verified| verified.digest),
+            code: reason.code().to_owned(),
+            detail: reason.detail(),
+        });
+    }
+
+    /// Gives the receipt once every core has adopted; warms again when a core could not catch up.
+    fn follow_adoption(&mut self) {
+        let Some(published) = self.published.as_mut().filter(|published| !published.settled) else {
+            return;
+        };
+        let contract = &published.verified.contract;
+        if published.bundle.adopted_by() >= self.parts.options.cores {
+            if let Some(seq) = self.parts.engine.swapped(contract.generation) {
+                published.settled = true;
+                self.parts.receipts.receipt(&Receipt::Serving {
+                    generation: contract.generation,
+                    contract: published.verified.digest,
+                    model_id: contract.model_id.clone(),
+                    seq,
+                });
+            }
+            return;
+        }
+        if !published.bundle.is_behind() {
+            return;
+        }
+        let loaded = Arc::clone(&published.bundle.loaded);
+        let warmed = if published.warm_tries < WARM_TRIES_MAX {
+            self.parts.engine.warm(contract, &loaded)
+        } else {
+            Err(format!(
+                "a core could not catch up with {WARM_TRIES_MAX} warm-ups"
+            ))
+        };
+        match warmed {
+            Ok(warm) => {
+                published.warm_tries += 1;
+                let terms = Terms::of(contract, published.verified.digest);
+                published.bundle = Arc::new(Bundle::new(terms, loaded, warm));
+                self.parts
+                    .keeper
+                    .publish(published.key, Arc::clone(&published.bundle));
+            }
+            Err(detail) => {
+                published.settled = true;
+                let verified = published.verified.clone();
+                self.tell_refused(Some(&verified), &RefusedReason::Warm { detail });
+            }
+        }
+    }
+}
+
+/// A voted contract is wanted when the newest directive names it, or while there is no directive; a local one always.
+fn is_wanted(verified: &Verified, desired: Option<ContractDigest>) -> bool {
+    verified.contract.origin == ContractOrigin::Local
+        || desired.is_none_or(|desired| desired == verified.digest)
+}
+
+/// Artifacts from the cache where it has them intact, else from the source, and then into the cache.
+struct Through<'a> {
+    source: &'a mut dyn ContractSource,
+    cache: Option<&'a mut Directory>,
+}
+
+impl ArtifactSource for Through<'_> {
+    fn artifact(&mut self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+        let intact = |bytes: &Vec<u8>| ArtifactHash::of(bytes) == hash;
+        if let Some(cache) = self.cache.as_deref_mut()
+            && let Some(bytes) = ArtifactSource::artifact(cache, hash, bytes_max)
+                .ok()
+                .filter(intact)
+        {
+            return Ok(bytes);
+        }
+        let bytes = self.source.artifact(hash, bytes_max)?;
+        if let Some(cache) = self.cache.as_deref().filter(|_| intact(&bytes))
+            && let Err(error) = cache.store_artifact(hash, &bytes)
+        {
+            tracing::warn!(%hash, %error, "cannot cache an artifact");
+        }
+        Ok(bytes)
+    }
+}
