@@ -133,7 +133,11 @@ pub fn run(args: &Args) -> Result<(), String> {
         .arg("--features")
         .arg(&features);
     make.arg("--key").arg(&key).arg("--out").arg(&source);
-    runner::run(bars.name(&mut make, &cut.history))?;
+    // What it prints is about the contract; the demo's stdout is for signals.
+    runner::run(
+        bars.name(&mut make, &cut.history)
+            .stdout(std::process::Stdio::null()),
+    )?;
 
     let (feed_at, engine_at) = (free_address()?, free_address()?);
     let config = file("engine.toml");

@@ -10,6 +10,7 @@ mod bench;
 mod demo;
 mod fuzz;
 mod lint;
+mod oracle;
 mod runner;
 mod setup;
 mod setup_python;

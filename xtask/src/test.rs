@@ -3,7 +3,7 @@
 //! Lines that begin with `SKIPPED:` are counted; tests write them for what they could not run. Under `--strict`
 //! (`.ci/run` with the data there) one of them is a failure.
 
-use crate::{runner, setup};
+use crate::{oracle, runner, setup};
 
 /// Arguments of `test`.
 #[derive(clap::Args)]
@@ -81,6 +81,13 @@ pub fn run(args: &Args) -> Result<(), String> {
             broken.push(name);
             // Later stages stand on this one: their failures would only repeat it.
             break;
+        }
+    }
+    if broken.is_empty() {
+        eprintln!("\n== live comparison with TA-Lib and pandas");
+        if let Err(error) = oracle::run(&mut |line| tally.read(line)) {
+            eprintln!("xtask: {error}");
+            broken.push("live comparison with TA-Lib and pandas");
         }
     }
     println!(

@@ -71,7 +71,7 @@ impl Prepared {
             self.rig
                 .records
                 .iter()
-                .filter(|record| decided(record.clone()))
+                .filter(|record| decided(*record))
                 .count(),
             INSTRUMENTS
         );

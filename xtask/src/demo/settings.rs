@@ -17,7 +17,7 @@ pub struct Settings<'a> {
     pub feed: &'a str,
     pub bars: &'a Bars,
     pub history: &'a Path,
-    pub public_key: &'a str,
+    pub public_key: &'a PublicKey,
 }
 
 impl Settings<'_> {
@@ -47,8 +47,8 @@ impl Settings<'_> {
             file = path("HALT"),
             history = quoted(&self.history.to_string_lossy()),
             stamp = self.bars.stamp.word(),
-            key_id = "contract",
-            public_key = self.public_key,
+            key_id = self.public_key.id,
+            public_key = self.public_key.key,
             token = hex::encode(Sha256::digest(TOKEN)),
         )
     }
@@ -59,10 +59,49 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The public half of a key that `engine contract make` wrote.
-pub fn public_key(key: &Path) -> Result<String, String> {
-    let path = key.with_extension("pub");
+/// The public half of a key that `engine contract make` wrote: the file's `key_id` and `public_key`.
+pub fn public_key(key: &Path) -> Result<PublicKey, String> {
+    let mut path = key.as_os_str().to_owned();
+    path.push(".pub");
+    let path = Path::new(&path);
     let text =
-        std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    Ok(text.trim().to_owned())
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let field =
+        |name: &str| value_of(&text, name).ok_or_else(|| format!("{} has no `{name}`", path.display()));
+    Ok(PublicKey {
+        id: field("key_id")?,
+        key: field("public_key")?,
+    })
+}
+
+/// What a trusted key is told by.
+pub struct PublicKey {
+    pub id: String,
+    pub key: String,
+}
+
+/// The string under `name` in a flat JSON object written by the engine: no escapes occur in ids and hex.
+fn value_of(json: &str, name: &str) -> Option<String> {
+    let after = json.split_once(&format!("\"{name}\""))?.1;
+    let mut parts = after.split('"');
+    parts.next().filter(|between| between.trim() == ":")?;
+    parts.next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_a_flat_object_is_found() {
+        let json = "{\"key_id\": \"k1\",\n \"public_key\":\"ab\"}";
+        assert_eq!(value_of(json, "key_id").as_deref(), Some("k1"));
+        assert_eq!(value_of(json, "public_key").as_deref(), Some("ab"));
+        assert_eq!(value_of(json, "other"), None);
+    }
+
+    #[test]
+    fn a_path_is_quoted_for_toml() {
+        assert_eq!(quoted("a\"b\\c"), "\"a\\\"b\\\\c\"");
+    }
 }
