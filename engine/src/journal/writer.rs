@@ -21,7 +21,7 @@ use super::recover::Opened;
 use super::segment::{SegmentHead, segment_name};
 use super::shared::{JournalReader, Segment, Shared};
 use super::sync::SyncRequest;
-use crate::core::record::{BootId, Durability, HEADER_BYTES, Header, Kind, Records, StartRecord};
+use crate::core::record::{BootId, Durability, HEADER_BYTES, Header, Kind, Record, Records, StartRecord};
 
 /// What a run says of itself at its beginning.
 #[derive(Debug, Clone, Copy)]
@@ -220,8 +220,10 @@ impl Writer {
             self.carry
                 .apply(entry.kind, payload)
                 .expect("a record just encoded decodes");
-            if entry.kind == Kind::Snapshot {
-                self.note_snapshot(shard);
+            if entry.kind == Kind::Snapshot
+                && let Ok(Record::Snapshot(snapshot)) = Record::decode(entry.kind, payload)
+            {
+                self.note_snapshot(snapshot.shard);
             }
             let header = Header {
                 lsn: self.next_lsn,
