@@ -22,9 +22,9 @@ async fn serve(tape: Arc<Tape>, pace: Pace) -> FileServerHandle {
         pace,
         mode: FeedMode::Replay,
     };
-    let (server, handle) = FileServer::bind("127.0.0.1:0".parse().unwrap(), options)
+    let (server, handle) = FileServer::bind("127.0.0.1:0".parse().expect("an address"), options)
         .await
-        .unwrap();
+        .expect("a free port");
     tokio::spawn(server.run());
     handle
 }
@@ -42,13 +42,13 @@ fn tape(market: &Market) -> Arc<Tape> {
         arrived_at: None,
         visible_at: visible_everywhere(point.date),
     });
-    Arc::new(Tape::new(bars, macros.collect()).unwrap())
+    Arc::new(Tape::new(bars, macros.collect()).expect("a market is in order"))
 }
 
 fn options(url: String, market: &Market) -> FeedOptions {
     let series: std::collections::BTreeSet<_> = market.macros.iter().map(|p| p.series.clone()).collect();
     let series: Vec<_> = series.into_iter().collect();
-    let symbols = SymbolTable::plain(&market.instruments, &series).unwrap();
+    let symbols = SymbolTable::plain(&market.instruments, &series).expect("names differ");
     let mut options = FeedOptions::new(url, Source::Native, symbols, 3);
     options.limits = limits();
     options

@@ -59,9 +59,9 @@ fn limits() -> FeedLimits {
 fn symbols(instruments: &[&str]) -> SymbolTable {
     let ids: Vec<_> = instruments
         .iter()
-        .map(|name| InstrumentId::parse(name).unwrap())
+        .map(|name| InstrumentId::parse(name).expect("a name"))
         .collect();
-    SymbolTable::plain(&ids, &[SeriesId::parse("dxy").unwrap()]).unwrap()
+    SymbolTable::plain(&ids, &[SeriesId::parse("dxy").expect("a name")]).expect("names differ")
 }
 
 fn options(url: String) -> FeedOptions {
@@ -72,7 +72,7 @@ fn options(url: String) -> FeedOptions {
 
 /// Now, for bars that are to be of the past.
 fn noon() -> UtcMillis {
-    UtcMillis::parse("2026-01-05T17:00:00Z").unwrap()
+    UtcMillis::parse("2026-01-05T17:00:00Z").expect("an instant")
 }
 
 impl Client {
@@ -83,7 +83,8 @@ impl Client {
     fn with_history(options: FeedOptions, history: Option<Box<dyn History>>) -> Self {
         let clock = ManualClock::at(UnixNanos(noon().0 * 1_000_000));
         let told = Arc::clone(&clock);
-        let (service, handle) = FeedService::new(options, move || told.now(), history).unwrap();
+        let (service, handle) =
+            FeedService::new(options, move || told.now(), history).expect("the options work");
         let (sender, events) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move { service.run(&mut ToTest(sender)).await });
         Self {
@@ -124,7 +125,9 @@ impl Client {
 
     async fn stop(self) {
         self.handle.stop();
-        within("the end of the client", self.task).await.unwrap();
+        within("the end of the client", self.task)
+            .await
+            .expect("the client does not panic");
     }
 }
 

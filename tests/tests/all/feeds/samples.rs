@@ -15,12 +15,12 @@ const GRACE_MS: i64 = 2_000;
 
 fn decoder(source: Source, vendor: &str) -> FeedDecoder {
     let symbol = Symbol {
-        instrument: InstrumentId::parse("X").unwrap(),
+        instrument: InstrumentId::parse("X").expect("a name"),
         vendor: vendor.into(),
     };
     FeedDecoder::new(
         source,
-        SymbolTable::new(vec![symbol], Vec::new()).unwrap(),
+        SymbolTable::new(vec![symbol], Vec::new()).expect("one name"),
         GRACE_MS,
     )
 }
@@ -52,11 +52,11 @@ fn count(events: &[FeedEvent], reason: FeedRefusal) -> usize {
 
 fn sample(test: &str, name: &str) -> Option<String> {
     let path = shared_file(test, &format!("feeds/{name}"))?;
-    Some(std::fs::read_to_string(path).unwrap())
+    Some(std::fs::read_to_string(path).expect("a sample is text"))
 }
 
 fn at(time: &str) -> UtcMillis {
-    UtcMillis::parse(time).unwrap()
+    UtcMillis::parse(time).expect("an instant")
 }
 
 #[test]
