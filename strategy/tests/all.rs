@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+#[path = "all/acceptance.rs"]
+mod acceptance;
 #[path = "all/allocation.rs"]
 mod allocation;
 #[path = "all/market.rs"]

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use contracts::bar::Bar;
-use contracts::features::{FeatureContract, load_contract};
+use contracts::features::{FeatureContract, LoadContractError, load_contract};
 use contracts::files::{DailyFile, DailyRow};
 use contracts::ids::InstrumentId;
 use contracts::reason::{Position, Withheld};
@@ -67,11 +67,18 @@ struct Counts {
 /// [`Exit::NoInput`] or [`Exit::Data`] for a contract or file that is not acceptable, [`Exit::Io`] when the output cannot be
 /// written.
 pub fn run(args: Args) -> Result<(), CliError> {
-    let contract = load_contract(&args.features).or_exit(
-        Exit::Data,
-        "the feature contract is not usable",
-        "mend the file at the place the message names",
-    )?;
+    let contract = load_contract(&args.features).map_err(|error| {
+        let exit = match error {
+            LoadContractError::Read { .. } => Exit::NoInput,
+            _ => Exit::Data,
+        };
+        CliError::new(
+            exit,
+            "the feature contract is not usable",
+            "mend the file at the place the message names",
+        )
+        .caused_by(error)
+    })?;
     let plan =
         FeaturePlan::new(&contract).or_exit(Exit::Data, "the feature contract does not compile", "")?;
     let instrument = inputs::instrument(args.instrument.as_ref(), &args.bars)?;
