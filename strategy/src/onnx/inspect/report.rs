@@ -89,7 +89,7 @@ pub struct Request<'a> {
     pub action_output: Option<&'a str>,
     /// The executor; without one `dense` where it is admitted, else `ort`.
     pub executor: Option<Executor>,
-    /// Normalised observations, row-major, whole rows; [`drawn_observations`] where there are no real ones.
+    /// Normalised observations, row-major, whole rows; [`drawn_observations`](super::drawn_observations) where there are no real ones.
     pub golden: &'a [f32],
 }
 
