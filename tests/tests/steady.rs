@@ -11,3 +11,6 @@ mod instruments;
 
 #[path = "steady/core.rs"]
 mod core;
+
+#[path = "steady/policy.rs"]
+mod policy;

@@ -1,5 +1,6 @@
 //! The stages of the hot path, in the order a bar meets them. One file per stage.
 
+mod infer;
 mod parse;
 mod record;
 
@@ -8,7 +9,7 @@ use crate::blocks::Stage;
 /// All stages.
 #[must_use]
 pub fn all() -> Vec<Stage> {
-    [parse::stages(), record::stages()]
+    [parse::stages(), infer::stages(), record::stages()]
         .into_iter()
         .flatten()
         .collect()
