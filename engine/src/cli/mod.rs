@@ -13,6 +13,7 @@ pub mod inputs;
 pub mod journal;
 pub mod local;
 pub mod out;
+pub mod place;
 pub mod replay;
 pub mod resume;
 pub mod tail;

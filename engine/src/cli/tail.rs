@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, header::AUTHORIZATION};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::out::Stdout;
+use super::place::{Place, PlaceFile};
 use super::{CliError, Exit, OrExit};
 
 /// Print the messages of a running engine's signal stream, one JSON object per line.
@@ -14,6 +15,7 @@ use super::{CliError, Exit, OrExit};
 Examples:
   engine tail ws://127.0.0.1:9300/v1/signals
   engine tail ws://127.0.0.1:9300/v1/signals --instruments USDCOP --count 10
+  engine tail ws://127.0.0.1:9300/v1/signals --state signals.state >> signals.jsonl
   engine tail ws://127.0.0.1:9300/v1/signals --resume-from 1234 --epoch 1 | jq -c 'select(.type==\"signal\")'")]
 pub struct Args {
     /// The stream, such as ws://127.0.0.1:9300/v1/signals.
@@ -30,6 +32,9 @@ pub struct Args {
     /// Epoch of that sequence number.
     #[arg(long, value_name = "EPOCH", requires = "resume_from")]
     pub epoch: Option<u64>,
+    /// File that keeps the place in the stream: printed from where the last run ended.
+    #[arg(long, value_name = "FILE", conflicts_with = "resume_from")]
+    pub state: Option<std::path::PathBuf>,
     /// End after this many `signal` messages.
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
@@ -48,23 +53,24 @@ pub fn run(args: Args) -> Result<(), CliError> {
     runtime.block_on(tail(&args))
 }
 
-fn subscription(args: &Args) -> String {
+fn subscription(args: &Args, place: Place) -> String {
     let mut subscribe = serde_json::json!({"op": "subscribe"});
     subscribe["instruments"] = if args.instruments.is_empty() {
         "*".into()
     } else {
         args.instruments.clone().into()
     };
-    if let Some(seq) = args.resume_from {
+    if let Some(seq) = args.resume_from.or(place.next_seq) {
         subscribe["resume_from"] = seq.into();
     }
-    if let Some(epoch) = args.epoch {
+    if let Some(epoch) = args.epoch.or(place.epoch.filter(|_| place.next_seq.is_some())) {
         subscribe["epoch"] = epoch.into();
     }
     subscribe.to_string()
 }
 
 async fn tail(args: &Args) -> Result<(), CliError> {
+    let mut place = PlaceFile::open(args.state.as_deref())?;
     let mut request = args.url.as_str().into_client_request().or_exit(
         Exit::Usage,
         format!("`{}` is no WebSocket URL", args.url),
@@ -90,7 +96,7 @@ async fn tail(args: &Args) -> Result<(), CliError> {
         .caused_by(error)
     };
     socket
-        .send(Message::text(subscription(args)))
+        .send(Message::text(subscription(args, place.place())))
         .await
         .map_err(lost)?;
     let mut out = Stdout::per_line();
@@ -99,6 +105,7 @@ async fn tail(args: &Args) -> Result<(), CliError> {
         match message.map_err(lost)? {
             Message::Text(text) => {
                 out.line(text.as_str())?;
+                place.printed(&text)?;
                 if text.contains("\"type\":\"signal\"")
                     && let Some(left) = &mut signals_left
                 {
@@ -148,6 +155,7 @@ mod tests {
             token: None,
             instruments: Vec::new(),
             resume_from: None,
+            state: None,
             epoch: None,
             count: None,
         }
@@ -155,7 +163,10 @@ mod tests {
 
     #[test]
     fn the_subscription_carries_what_was_asked() {
-        assert_eq!(subscription(&args()), r#"{"instruments":"*","op":"subscribe"}"#);
+        assert_eq!(
+            subscription(&args(), Place::default()),
+            r#"{"instruments":"*","op":"subscribe"}"#
+        );
         let asked = Args {
             instruments: vec!["USDCOP".into()],
             resume_from: Some(7),
@@ -163,7 +174,7 @@ mod tests {
             ..args()
         };
         assert_eq!(
-            subscription(&asked),
+            subscription(&asked, Place::default()),
             r#"{"epoch":1,"instruments":["USDCOP"],"op":"subscribe","resume_from":7}"#
         );
     }

@@ -332,4 +332,38 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn alert_rules_name_metrics_and_labels_that_exist() {
+        let rules = include_str!("../../../deploy/prometheus-alerts.yml");
+        let metrics = Metrics::new(1);
+        metrics.set_running(RunningContract {
+            origin: "local".into(),
+            ..RunningContract::default()
+        });
+        let page = metrics.render();
+        let mut named = 0;
+        for expr in rules
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("expr: "))
+        {
+            for word in expr
+                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .filter(|w| w.starts_with("engine_"))
+            {
+                named += 1;
+                let known = page.contains(&format!("\n{word} ")) || page.contains(&format!("\n{word}{{"));
+                assert!(known, "{word} in `{expr}` is no metric");
+            }
+            for pair in expr.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+                for (label, value) in pair.split(',').filter_map(|label| label.split_once('=')) {
+                    for value in value.trim_start_matches('~').trim_matches('"').split('|') {
+                        let known = label == "job" || page.contains(&format!("{label}=\"{value}\""));
+                        assert!(known, "{label}={value} in `{expr}` never occurs");
+                    }
+                }
+            }
+        }
+        assert!(named >= 15, "only {named} metrics have rules");
+    }
 }
