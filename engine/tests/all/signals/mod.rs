@@ -9,3 +9,4 @@ mod positions;
 mod python;
 mod resume;
 mod slow;
+mod tail;

@@ -204,6 +204,6 @@ fn it_names_what_is_gone_and_ends_on_a_refusal() {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        assert!(String::from_utf8_lossy(&output.stderr).contains("100 messages, 1 reconnects"));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("100 messages in 2 runs"));
     });
 }
