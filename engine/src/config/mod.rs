@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use contracts::ids::{EngineId, Environment, SlotId};
+use contracts::signing::TrustedKeys;
 use contracts::wire::ClockMode;
 use serde::Deserialize;
 
@@ -112,6 +113,17 @@ impl EngineConfig {
         Ok(config)
     }
 
+    /// The keys whose signatures count.
+    #[must_use]
+    pub fn trusted(&self) -> TrustedKeys {
+        TrustedKeys::new(
+            self.trusted_keys
+                .iter()
+                .flat_map(TrustedKeyEntry::trusted)
+                .collect(),
+        )
+    }
+
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
         let refuse = |setting: &'static str, detail: String| {
             Err(ConfigError::Setting {
@@ -150,6 +162,15 @@ impl EngineConfig {
                 "list every instrument of the slot, such as USDCOP = \"USDCOP\"".into(),
             );
         }
+        for key in &self.trusted_keys {
+            let own = key.public_key.key_id();
+            if key.id != own {
+                return refuse(
+                    "trusted_keys",
+                    format!("the key with id `{}` has id `{own}`: copy it again", key.id),
+                );
+            }
+        }
         let mut names: Vec<_> = self.tokens.iter().map(|token| &token.name).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -161,6 +182,8 @@ impl EngineConfig {
 
 #[cfg(test)]
 mod tests {
+    use contracts::signing::KeyPurpose;
+
     use super::*;
 
     fn example() -> String {
@@ -200,6 +223,20 @@ mod tests {
         shortest.tokens = example.tokens.clone();
         shortest.trusted_keys = example.trusted_keys.clone();
         assert_eq!(example, shortest);
+    }
+
+    #[test]
+    fn trusted_keys_are_told_apart_by_use_and_checked_against_their_id() {
+        let config = parse(&example()).unwrap();
+        let key = config.trusted_keys[0].public_key;
+        let found = |purpose| config.trusted().find(&key.key_id(), purpose);
+        assert_eq!(found(KeyPurpose::Contract), Some(key));
+        assert_eq!(found(KeyPurpose::Vote), None);
+        let slip = example().replace(
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        );
+        assert!(parse(&slip).unwrap_err().to_string().contains("trusted_keys"));
     }
 
     #[test]

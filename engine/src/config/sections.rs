@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use contracts::bar::Stamp;
 use contracts::ids::{InstrumentId, KeyId};
+use contracts::signing::{KeyPurpose, PublicKey, TrustedKey};
 use serde::Deserialize;
 
 use crate::feeds::codec::Source;
@@ -151,10 +152,24 @@ pub enum KeyUse {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustedKeyEntry {
-    /// As `key_id` in contracts names it.
+    /// As `key_id` in the key's file and in contracts names it; it follows from the key, and a slip in copying is refused.
     pub id: KeyId,
     /// Ed25519 public key, 64 hex characters.
-    pub public_key: String,
+    pub public_key: PublicKey,
     /// What its signatures count for.
     pub uses: Vec<KeyUse>,
+}
+
+impl TrustedKeyEntry {
+    /// One entry per use, as signatures are checked against them.
+    pub fn trusted(&self) -> impl Iterator<Item = TrustedKey> {
+        self.uses.iter().map(|key_use| TrustedKey {
+            purpose: match key_use {
+                KeyUse::Contract => KeyPurpose::Contract,
+                KeyUse::FirstVote => KeyPurpose::Backtest,
+                KeyUse::Vote => KeyPurpose::Vote,
+            },
+            public_key: self.public_key,
+        })
+    }
 }
