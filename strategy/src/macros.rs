@@ -6,7 +6,7 @@
 //! different times (live and back-fill) and share one state.
 //!
 //! Values belong in here before the first bar that may see them; a series keeps the last
-//! [`MACRO_VALUES_MAX`](crate::limits::MACRO_VALUES_MAX).
+//! [`MACRO_VALUES_MAX`].
 
 use std::sync::Arc;
 
