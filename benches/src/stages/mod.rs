@@ -1,5 +1,6 @@
 //! The stages of the hot path, in the order a bar meets them. One file per stage.
 
+mod core;
 mod infer;
 mod parse;
 mod record;
@@ -9,8 +10,6 @@ use crate::blocks::Stage;
 /// All stages.
 #[must_use]
 pub fn all() -> Vec<Stage> {
-    [parse::stages(), infer::stages(), record::stages()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let by_stage = [parse::stages(), infer::stages(), core::stages(), record::stages()];
+    by_stage.into_iter().flatten().collect()
 }

@@ -68,11 +68,7 @@ impl Prepared {
         let decided =
             |record| matches!(record, Ok(Record::Bar(bar)) if matches!(bar.outcome, Outcome::Decided { .. }));
         assert_eq!(
-            self.rig
-                .records
-                .iter()
-                .filter(|record| decided(*record))
-                .count(),
+            self.rig.records.iter().filter(|record| decided(*record)).count(),
             INSTRUMENTS
         );
     }

@@ -121,7 +121,8 @@ fn onnx_runtime_stays_within_its_committed_figures() {
                 frees,
                 locks,
             } = counts;
-            println!("{}: {counts:?} in {RUNS} runs", model.name);
+            let figures = format!("{}: {counts:?} in {RUNS} runs\n", model.name);
+            std::io::Write::write_all(&mut std::io::stderr(), figures.as_bytes()).expect("stderr is open");
             assert_eq!(allocations, frees, "a run keeps nothing");
             assert!(
                 allocations <= RUNS * ORT_ALLOCATIONS_PER_RUN_MAX,

@@ -13,7 +13,7 @@ fn verbs_after(text: &str, command: &str) -> Vec<String> {
                 .take_while(|c| c.is_ascii_lowercase() || *c == '-')
                 .collect()
         })
-        .filter(|verb: &String| !verb.is_empty())
+        .filter(|verb: &String| verb.starts_with(|c: char| c.is_ascii_lowercase()))
         .collect()
 }
 
