@@ -119,7 +119,7 @@ class SignalStream:
     def _one_connection(self) -> Iterator[dict]:
         headers = {"Authorization": f"Bearer {self.token}"}
         with connect(
-            self.url, additional_headers=headers, max_size=MESSAGE_BYTES_MAX, compression=None, proxy=None
+            self.url, additional_headers=headers, max_size=MESSAGE_BYTES_MAX, compression=None, proxy=None, close_timeout=1
         ) as connection:
             self.connection = connection
             subscribe: dict = {"op": "subscribe", "instruments": self.instruments}
