@@ -198,3 +198,18 @@ pub const RECORDS_PER_INPUT: usize = 4;
 
 /// Room beside that in a step's arena, in bytes: slot-wide records, and a snapshot of a small slot.
 pub const RECORDS_BYTES_SLACK: usize = 1 << 20;
+
+/// Reported positions that may wait for the core; one more is refused as `busy` and sent again by its owner.
+pub const POSITIONS_WAITING_MAX: usize = 1_024;
+
+/// Accepted contracts that may wait for the journal; the follower waits for each, so one would do.
+pub const CONTRACTS_WAITING_MAX: usize = 4;
+
+/// How often an idle live driver looks at its timers, in milliseconds: half of the 100 ms in which a halt or a swap is in force.
+pub const DRIVER_TICK_MS: u64 = 50;
+
+/// How often the journal is synced in the background under `process` durability, in milliseconds.
+pub const JOURNAL_SYNC_MS: u64 = 1_000;
+
+/// How often old segments are looked for, in milliseconds.
+pub const JOURNAL_RETENTION_MS: u64 = 60_000;

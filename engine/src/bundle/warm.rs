@@ -1,5 +1,6 @@
 //! Operators prepared by the builder for a core that cannot go on with its own.
 
+use contracts::bar::Bar;
 use contracts::time::UtcMillis;
 use strategy::instrument::InstrumentState;
 use strategy::macros::MacroState;
@@ -12,4 +13,6 @@ pub struct WarmState {
     pub macros: Option<MacroState>,
     /// Per owned instrument: close of the last bar applied; `None` when none was.
     pub through: Vec<Option<UtcMillis>>,
+    /// Per owned instrument: that bar. A core that has accepted none yet begins after it.
+    pub last: Vec<Option<Bar>>,
 }

@@ -100,7 +100,11 @@ impl Core {
         } = self;
         batch.begin(strategy.width());
         let Some(macros) = macros.state_mut() else { return };
-        for ((slot, state), through) in slots.iter_mut().zip(&mut warm.instruments).zip(&warm.through) {
+        for (local, (slot, state)) in slots.iter_mut().zip(&mut warm.instruments).enumerate() {
+            let through = warm.through[local];
+            if let (None, Some(last)) = (slot.recent.last(), warm.last[local]) {
+                slot.recent.push(last);
+            }
             std::mem::swap(&mut slot.features, state);
             let InstrumentSlot {
                 recent,

@@ -172,6 +172,9 @@ impl Core {
             self.features_of = Some(hash);
         }
         for slot in &mut self.slots {
+            if let (Some((_, strategy)), None) = (strategy, &slot.features) {
+                slot.features = Some(strategy.new_instrument(&slot.name));
+            }
             let Some(found) = image.slots.iter().find(|s| s.name == slot.name.as_str()) else {
                 continue;
             };

@@ -235,6 +235,8 @@ impl Core {
         let (Some(bundle), Some(features), Some(macros)) =
             (holder.bundle(), slot.features.as_mut(), macros.state_mut())
         else {
+            // Without operators nothing is known; with a model but without them the core would be guessing.
+            waiting.withheld = Some(Withheld::Warming);
             return;
         };
         let (raw, observation) = batch.scratch();

@@ -64,6 +64,7 @@ pub fn fresh(loaded: &Loaded, options: &CoreOptions) -> WarmState {
         .collect();
     WarmState {
         through: vec![None; instruments.len()],
+        last: vec![None; instruments.len()],
         instruments,
         macros: Some(loaded.strategy.new_macros()),
     }

@@ -1,8 +1,11 @@
 //! Short loops around the core: inline, pipeline, replay, verify.
 
+pub mod hub_out;
+pub mod inbox;
 pub mod load;
 pub mod outlet;
 pub mod pump;
 pub mod replay;
 pub mod ring;
 pub mod start;
+pub mod warm;

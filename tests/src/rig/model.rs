@@ -163,6 +163,7 @@ fn warm_state(strategy: &Strategy, options: &CoreOptions, inputs: &[Input]) -> W
         .map(|name| strategy.new_instrument(name))
         .collect();
     let mut through = vec![None; instruments.len()];
+    let mut last = vec![None; instruments.len()];
     let (mut raw, mut observation) = (vec![0.0; strategy.width()], vec![0.0; strategy.width()]);
     for input in inputs {
         match *input {
@@ -191,13 +192,12 @@ fn warm_state(strategy: &Strategy, options: &CoreOptions, inputs: &[Input]) -> W
                     &mut observation,
                 );
                 through[local] = Some(bar.close_time);
+                last[local] = Some(bar);
             }
             _ => {}
         }
     }
     WarmState {
         instruments: instruments.into_iter().map(Some).collect(),
-        macros: Some(macros),
-        through,
-    }
+        macros: Some(macros), through, last }
 }
