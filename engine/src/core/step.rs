@@ -79,10 +79,8 @@ impl Core {
 
     /// Takes the inputs in order and adds their records to `out`.
     ///
-    /// Also called without inputs: an idle core adopts a waiting bundle that way.
-    ///
-    /// # Panics
-    /// When `out` has less room than [`Core::records_bytes_max`] for these inputs; drivers size it at start.
+    /// Also called without inputs: an idle core adopts a waiting bundle that way. Allocates only where `out` has too little room;
+    /// drivers size it with `drivers::pump::records_for`.
     pub fn step(&mut self, inputs: &[Input], out: &mut Records) {
         out.set_simulated(self.options.clock == ClockMode::Feed);
         self.adopt(out);

@@ -2,6 +2,7 @@
 
 pub mod hub_out;
 pub mod inbox;
+pub mod inline;
 pub mod load;
 pub mod outlet;
 pub mod pump;
