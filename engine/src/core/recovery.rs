@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use contracts::limits::FEATURES_MAX;
 use contracts::reason::{Latch, Position};
-use strategy::strategy::Strategy;
+use strategy::plan::FeaturePlan;
 
 use super::confirmation::NewestDirective;
 use super::input::SeriesIndex;
@@ -19,15 +19,14 @@ use super::step::Core;
 /// Applies records to a core that has been restored from a snapshot, or is new.
 pub struct Recovery<'a> {
     core: &'a mut Core,
-    strategy: Option<&'a Strategy>,
+    plan: Option<&'a FeaturePlan>,
     places: HashMap<String, usize>,
     features: Vec<f64>,
-    observation: Vec<f32>,
 }
 
 impl<'a> Recovery<'a> {
-    /// Begins; `strategy` is the one whose operators the core was restored with, `None` when it will be warmed instead.
-    pub fn new(core: &'a mut Core, strategy: Option<&'a Strategy>) -> Self {
+    /// Begins; `plan` is the one whose operators the core was restored with, `None` when it will be warmed instead.
+    pub fn new(core: &'a mut Core, plan: Option<&'a FeaturePlan>) -> Self {
         let places = core
             .slots
             .iter()
@@ -36,10 +35,9 @@ impl<'a> Recovery<'a> {
             .collect();
         Self {
             core,
-            strategy,
+            plan,
             places,
             features: vec![0.0; FEATURES_MAX],
-            observation: vec![0.0; FEATURES_MAX],
         }
     }
 
@@ -117,19 +115,17 @@ impl<'a> Recovery<'a> {
         let slot = &mut self.core.slots[at];
         slot.recent.push(record.bar);
         slot.silence.bar_seen(record.bar.close_time);
-        if let (Some(strategy), Some(features), Some(macros)) = (
-            self.strategy,
+        if let (Some(plan), Some(features), Some(macros)) = (
+            self.plan,
             slot.features.as_mut(),
             self.core.macros.state_mut(),
         ) {
-            let width = strategy.width();
-            strategy.observe(
+            plan.observe(
                 features,
                 macros,
                 &record.bar,
                 record.position_before,
-                &mut self.features[..width],
-                &mut self.observation[..width],
+                &mut self.features[..plan.width()],
             );
         }
         slot.position = record.position_after;

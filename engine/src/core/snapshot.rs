@@ -7,7 +7,7 @@ use contracts::bar::Bar;
 use contracts::hash::FeatureContractHash;
 use contracts::reason::{LiveState, Position};
 use contracts::time::{UnixNanos, UtcMillis};
-use strategy::strategy::Strategy;
+use strategy::plan::FeaturePlan;
 
 use super::accept::RecentBars;
 use super::bytes::{BadBytes, Put, Take};
@@ -145,7 +145,7 @@ impl Core {
         }
     }
 
-    /// Takes over what of `image` concerns this core: its instruments, and the slot's state. Operators are taken when `strategy`
+    /// Takes over what of `image` concerns this core: its instruments, and the slot's state. Operators are taken when `plan`
     /// is of the same feature contract, and left for the builder to warm otherwise.
     ///
     /// # Errors
@@ -153,27 +153,27 @@ impl Core {
     pub fn restore(
         &mut self,
         image: &CoreImage,
-        strategy: Option<(FeatureContractHash, &Strategy)>,
+        plan: Option<(FeatureContractHash, &FeaturePlan)>,
     ) -> Result<(), BadBytes> {
         self.options.clock = image.clock;
         self.now = self.now.max(image.now);
         self.latches = image.latches;
         self.directive = image.directive;
         self.slot_said = image.slot_said;
-        let strategy = strategy.filter(|(hash, _)| image.features_of == Some(*hash));
-        if let Some((hash, strategy)) = strategy {
+        let plan = plan.filter(|(hash, _)| image.features_of == Some(*hash));
+        if let Some((hash, plan)) = plan {
             if let Some(bytes) = &image.macros {
-                let macros = strategy
+                let macros = plan
                     .load_macros(&mut bytes.as_slice())
                     .map_err(|_| BadBytes)?;
                 self.macros
-                    .replace(macros, &self.options.series, strategy.series());
+                    .replace(macros, &self.options.series, plan.series());
             }
             self.features_of = Some(hash);
         }
         for slot in &mut self.slots {
-            if let (Some((_, strategy)), None) = (strategy, &slot.features) {
-                slot.features = Some(strategy.new_instrument(&slot.name));
+            if let (Some((_, plan)), None) = (plan, &slot.features) {
+                slot.features = Some(plan.new_instrument(&slot.name));
             }
             let Some(found) = image.slots.iter().find(|s| s.name == slot.name.as_str()) else {
                 continue;
@@ -186,9 +186,9 @@ impl Core {
             slot.position = found.position;
             slot.reported_as_of = found.reported_as_of;
             slot.said = found.said;
-            if let (Some((_, strategy)), Some(bytes)) = (strategy, &found.features) {
+            if let (Some((_, plan)), Some(bytes)) = (plan, &found.features) {
                 slot.features = Some(
-                    strategy
+                    plan
                         .load_instrument(&mut bytes.as_slice())
                         .map_err(|_| BadBytes)?,
                 );

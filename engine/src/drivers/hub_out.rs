@@ -23,6 +23,12 @@ impl LastSwapped {
         (self.generation.load(Ordering::Acquire) == generation).then(|| self.seq.load(Ordering::Acquire))
     }
 
+    /// The newest adopted generation; 0 before the first.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     fn note(&self, generation: u64, seq: u64) {
         self.seq.store(seq, Ordering::Release);
         self.generation.store(generation, Ordering::Release);

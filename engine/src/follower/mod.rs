@@ -40,7 +40,8 @@ pub trait Engine: Send {
     -> Result<Vec<Box<WarmState>>, String>;
 
     /// A contract passed every check and is about to be published: the highest generation from now on. To be journaled.
-    fn accepted(&mut self, accepted: &Accepted);
+    /// `artifacts` still has what it names.
+    fn accepted(&mut self, verified: &Verified, json: &[u8], artifacts: &mut dyn ArtifactSource);
 
     /// The seq of the `model_swapped` message of this generation, once it is published.
     fn swapped(&mut self, generation: u64) -> Option<u64>;
@@ -242,7 +243,11 @@ impl Follower {
             digest: verified.digest,
         };
         if self.parts.accepted != Some(accepted) {
-            self.parts.engine.accepted(&accepted);
+            let mut artifacts = Through {
+                source: self.parts.source.as_mut(),
+                cache: self.parts.cache.as_mut(),
+            };
+            self.parts.engine.accepted(&verified, json, &mut artifacts);
             self.parts.accepted = Some(accepted);
         }
         self.follow_adoption();

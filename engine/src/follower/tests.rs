@@ -72,8 +72,9 @@ impl Engine for Rest {
         self.0.lock().unwrap().warmed += 1;
         Ok(Vec::new())
     }
-    fn accepted(&mut self, accepted: &Accepted) {
-        self.0.lock().unwrap().accepted.push(accepted.generation);
+    fn accepted(&mut self, verified: &Verified, _: &[u8], _: &mut dyn ArtifactSource) {
+        let generation = verified.contract.generation;
+        self.0.lock().unwrap().accepted.push(generation);
     }
     fn swapped(&mut self, generation: u64) -> Option<u64> {
         Some(generation + 1_000)

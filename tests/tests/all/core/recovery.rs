@@ -40,7 +40,7 @@ fn recovered_and_uninterrupted_cores_write_the_same_bytes() {
     assert_eq!(image.generation, 4);
     reborn
         .core
-        .restore(&image, Some((features.hash(), &strategy)))
+        .restore(&image, Some((features.hash(), strategy.plan())))
         .expect("operators of this contract");
     apply(&mut reborn.core, &strategy, &journal);
     reborn.cell.publish(rig::bundle(&features, &options, 4, 12));
@@ -58,7 +58,7 @@ fn recovered_and_uninterrupted_cores_write_the_same_bytes() {
 }
 
 fn apply(core: &mut Core, strategy: &strategy::strategy::Strategy, journal: &[(u8, Vec<u8>)]) {
-    let mut recovery = Recovery::new(core, Some(strategy));
+    let mut recovery = Recovery::new(core, Some(strategy.plan()));
     for (kind, payload) in journal {
         let kind = Kind::from_code(*kind).expect("a known kind");
         recovery.apply(&Record::decode(kind, payload).expect("a record just written"));
