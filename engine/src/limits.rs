@@ -213,3 +213,9 @@ pub const JOURNAL_SYNC_MS: u64 = 1_000;
 
 /// How often old segments are looked for, in milliseconds.
 pub const JOURNAL_RETENTION_MS: u64 = 60_000;
+
+/// How often the contract follower looks, in milliseconds, when nobody rings: an approved model is seen within a second.
+pub const FOLLOWER_PERIOD_MS: u64 = 500;
+
+/// Looks at a client count of 0 while the driver's runtime drains, [`DRIVER_TICK_MS`] apart: two seconds for the last messages.
+pub const DRAIN_LOOKS_MAX: u32 = 40;

@@ -16,6 +16,7 @@ pub mod out;
 pub mod place;
 pub mod replay;
 pub mod resume;
+pub mod run;
 pub mod tail;
 pub mod tape;
 
@@ -83,6 +84,8 @@ pub enum Command {
 
     /// Run bar files through a contract's model and write the messages a live engine would send.
     Replay(replay::Args),
+    /// Follow the slot's contract, read the feed, publish signals.
+    Run(run::Args),
     /// Print the messages of a running engine's signal stream, one JSON object per line.
     Tail(tail::Args),
     /// Serve bar files as a live native feed.
@@ -106,6 +109,7 @@ impl Command {
             Self::Features(args) => features::run(args),
 
             Self::Replay(args) => replay::run(&args),
+            Self::Run(args) => run::run(&args),
             Self::Tail(args) => tail::run(args),
             Self::Feed(args) => feed::run(args),
             Self::Contract(args) => contract::run(args),

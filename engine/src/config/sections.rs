@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use contracts::bar::Stamp;
-use contracts::ids::{InstrumentId, KeyId};
+use contracts::ids::{InstrumentId, KeyId, SeriesId};
 use contracts::signing::{KeyPurpose, PublicKey, TrustedKey};
 use serde::Deserialize;
 
@@ -79,10 +79,23 @@ pub struct FeedConfig {
     pub codec: Source,
     /// Instrument → the source's symbol for it.
     pub instruments: BTreeMap<InstrumentId, String>,
+    /// Daily series the feed may carry; a contract that needs another is refused.
+    #[serde(default = "default_series")]
+    pub series: Vec<SeriesId>,
     /// Environment variable that holds the source's API key, where it wants one; the key itself never stands in this file.
     pub api_key_env: Option<String>,
     /// The same for a secret.
     pub api_secret_env: Option<String>,
+}
+
+/// The daily series of the original plan: what a contract may ask for without further settings.
+const SERIES_DEFAULT: [&str; 18] = [
+    "dxy", "vix", "embi", "brent", "wti", "gold", "coffee", "ust2y", "ust10y", "col5y", "col10y", "ibr", "tpm", "usdmxn",
+    "usdclp", "usdcop", "colcap", "fedfunds",
+];
+
+fn default_series() -> Vec<SeriesId> {
+    SERIES_DEFAULT.iter().filter_map(|name| SeriesId::parse(name).ok()).collect()
 }
 
 /// `[halt]`.

@@ -71,6 +71,17 @@ impl Core {
         &self.counters
     }
 
+    /// What is held of every owned instrument, in local order.
+    pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
+        self.slots.iter().map(|slot| slot.position)
+    }
+
+    /// True while a latch is set.
+    #[must_use]
+    pub const fn is_halted(&self) -> bool {
+        self.latches.halted()
+    }
+
     /// The core's options.
     #[must_use]
     pub const fn options(&self) -> &CoreOptions {

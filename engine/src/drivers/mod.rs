@@ -3,6 +3,7 @@
 pub mod hub_out;
 pub mod inbox;
 pub mod inline;
+pub mod live;
 pub mod load;
 pub mod outlet;
 pub mod pump;

@@ -77,7 +77,7 @@ pub fn push_contract(records: &mut Records, verified: &Verified) {
         model_id: contract.model_id.as_str(),
         slot: contract.slot.as_str(),
         environment: contract.environment.as_str(),
-        origin: contract.origin.into(),
+        origin: contract.origin,
     });
 }
 

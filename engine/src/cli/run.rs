@@ -1,0 +1,88 @@
+//! `engine run`: the live engine.
+
+use std::path::PathBuf;
+
+use super::out::Stdout;
+use super::{CliError, Exit, OrExit};
+use crate::clock::SystemClock;
+use crate::config::EngineConfig;
+use crate::drivers::inline::DriverEnd;
+use crate::drivers::live::{Live, LiveEnd, LiveError, LiveOptions};
+use crate::drivers::outlet::OutletError;
+use crate::feeds::FeedLimits;
+
+/// Follow the slot's contract, read the feed, publish signals.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Prints {\"listening\":\"ADDRESS\"} once clients can connect. SIGTERM and Ctrl-C stop it in order: the batch in hand is finished,
+journaled and published. Exit code 74: the journal failed and nothing more was published.
+
+Example:
+  engine run --config config/engine.toml")]
+pub struct Args {
+    /// The settings.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Runs until SIGTERM, Ctrl-C or a failure.
+///
+/// # Errors
+/// [`Exit::Config`] for the settings, [`Exit::Io`] when the journal failed, else what the start says.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let config = EngineConfig::load(&args.config).or_exit(
+        Exit::Config,
+        format!("{} cannot be used", args.config.display()),
+        "see the message for what to mend",
+    )?;
+    let options = LiveOptions {
+        config,
+        config_path: Some(args.config.clone()),
+        clock: SystemClock::shared(),
+        segment_bytes: None,
+        send_buffer_bytes: None,
+        batch_rows_max: strategy::limits::BATCH_ROWS_MAX,
+        feed_limits: FeedLimits::default(),
+    };
+    let live = Live::start(options).map_err(cannot_start)?;
+    Stdout::per_line().line(serde_json::json!({"listening": live.address()}))?;
+    tracing::info!(address = %live.address(), "listening");
+    live.block_on(wait(&live)).or_exit(Exit::Software, "cannot listen for signals", "")?;
+    live.stop().map_err(ended)
+}
+
+async fn wait(live: &Live) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut ended = live.ended();
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+        _ = ended.wait_for(|ended| *ended) => {}
+    }
+    Ok(())
+}
+
+fn cannot_start(error: LiveError) -> CliError {
+    let (exit, remedy) = match &error {
+        LiveError::Config(_) | LiveError::Feed(_) | LiveError::Symbols(_) | LiveError::Pipeline => {
+            (Exit::Config, "correct the configuration")
+        }
+        LiveError::Start(_) | LiveError::Recover(_) => {
+            (Exit::Data, "see the message; `engine journal ls DIR` shows the segments")
+        }
+        LiveError::History(_) => (Exit::Data, "mend the file, or take [history] out"),
+        LiveError::Bind(_) | LiveError::HaltSocket(_) => (Exit::Unavailable, "end the process that has it"),
+        LiveError::System { .. } => (Exit::Software, "look at the limits of the process"),
+    };
+    CliError::new(exit, "the engine cannot start", remedy).caused_by(error)
+}
+
+fn ended(end: LiveEnd) -> CliError {
+    let exit = match &end {
+        LiveEnd::Driver(DriverEnd::Outlet(OutletError::Journal(_))) | LiveEnd::Close(_) => Exit::Io,
+        LiveEnd::Driver(DriverEnd::LiveFeedOnFeedClock) => Exit::Config,
+        LiveEnd::Driver(_) | LiveEnd::Panicked => Exit::Software,
+    };
+    CliError::new(exit, "the engine ended", "nothing was published that the journal does not hold").caused_by(end)
+}

@@ -1,0 +1,545 @@
+//! A live engine: journal, cores, follower, feed, hub and server put together, and taken apart in order.
+//!
+//! Start-up is recovery: the journal is opened and judged, the cores are brought back, the follower looks once (so that a model
+//! is there before the first bar), then the driver begins to read. What is stopped first is reading; what is closed last is the
+//! journal.
+
+mod follow;
+mod history;
+mod recover;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use contracts::ids::{InstrumentId, SeriesId};
+use contracts::time::UtcMillis;
+use contracts::wire::ClockMode as WireClock;
+use strategy::calendar::Calendar;
+use tokio::sync::watch;
+
+use self::follow::{Accepted as AcceptedContracts, LiveEngine, StartingWriter};
+pub use self::recover::RecoverError;
+use super::hub_out::{HubOut, LastSwapped};
+use super::inbox::{Inbox, PositionInbox};
+use super::inline::{self, DriverEnd, InlineParts};
+use super::outlet::{Numbers, Outlet};
+use super::pump::Pump;
+use super::start::{StartError, open_journal, start_run};
+use super::warm::KnownHistory;
+use crate::bundle::{Accepted, BuildOptions, BundleCell, Holder, Keeper, Serves, Verified};
+use crate::clock::SharedClock;
+use crate::config::{ConfigError, Durability, EngineConfig};
+use crate::core::{ClockMode, Core, CoreOptions, InstrumentIndex};
+use crate::edges::control::{ControlSender, control_queue};
+use crate::edges::halt_file::HaltFile;
+use crate::edges::halt_socket::{HaltSocket, HaltSocketError};
+use crate::edges::hub::{EpochStart, Hub, HubOptions, Identity, Serving};
+use crate::edges::positions::PositionDesk;
+use crate::edges::server::{BindError, Parts, ServerHandle, ServerOptions, SignalServer};
+use crate::edges::tokens::Tokens;
+use crate::feeds::codec::Credentials;
+use crate::feeds::history::{History as FeedHistory, MemoryHistory};
+use crate::feeds::symbols::{Symbol, SymbolTable, SymbolTaken};
+use crate::feeds::{FeedError, FeedLimits, FeedOptions, FeedService};
+use crate::follower::{Bell, Directory, DirectiveGate, Follower, FollowerParts, LogReceipts, spawn};
+use crate::journal::{JournalError, JournalOptions, Syncer};
+use crate::limits::{FOLLOWER_PERIOD_MS, HALT_FILE_PERIOD_MS};
+use crate::metrics::{Metrics, RunningContract};
+
+/// What a live engine is started with.
+#[derive(Debug)]
+pub struct LiveOptions {
+    /// The settings.
+    pub config: EngineConfig,
+    /// Their file, whose tokens are read again when it changes; `None` keeps those of `config`.
+    pub config_path: Option<PathBuf>,
+    /// Wall time.
+    pub clock: SharedClock,
+    /// Segment size of the journal in bytes; `None`: the default.
+    pub segment_bytes: Option<u64>,
+    /// `SO_SNDBUF` of signal clients; `None`: the system's.
+    pub send_buffer_bytes: Option<u32>,
+    /// Most bars inferred together.
+    pub batch_rows_max: usize,
+    /// Waits and sizes of the feed client.
+    pub feed_limits: FeedLimits,
+}
+
+/// Why an engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The journal's directory.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The journal's content.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The history files.
+    #[error("the history files cannot be used")]
+    History(#[from] contracts::files::FileError),
+    /// The feed's settings.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// The feed's symbols.
+    #[error(transparent)]
+    Symbols(#[from] SymbolTaken),
+    /// The address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The halt socket.
+    #[error(transparent)]
+    HaltSocket(#[from] HaltSocketError),
+    /// A directory, thread or runtime.
+    #[error("the system gives no {what}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Only the inline driver is built; choose it.
+    #[error("driver = \"pipeline\" cannot be started by this build; set driver = \"inline\"")]
+    Pipeline,
+}
+
+fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> LiveError {
+    move |source| LiveError::System { what, source }
+}
+
+/// Why a running engine ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveEnd {
+    /// The driver.
+    #[error(transparent)]
+    Driver(#[from] DriverEnd),
+    /// The orderly end could not be written; the next start treats this run as one that died.
+    #[error("the journal could not be closed")]
+    Close(#[source] JournalError),
+    /// A thread panicked.
+    #[error("the driver's thread panicked")]
+    Panicked,
+}
+
+/// A running engine.
+pub struct Live {
+    runtime: tokio::runtime::Runtime,
+    driver: JoinHandle<Result<(), LiveEnd>>,
+    follower: JoinHandle<Follower>,
+    bell: Bell,
+    stop: Arc<watch::Sender<bool>>,
+    ended: watch::Receiver<bool>,
+    server: ServerHandle,
+    hub: Arc<Hub>,
+    control: ControlSender,
+    metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// The slot's instruments, in the order of their dense indices.
+#[must_use]
+pub fn instruments_of(config: &EngineConfig) -> Arc<[InstrumentId]> {
+    config.feed.instruments.keys().cloned().collect()
+}
+
+fn core_options(options: &LiveOptions) -> CoreOptions {
+    let series: Vec<SeriesId> = options.config.feed.series.clone();
+    CoreOptions {
+        clock: match options.config.clock {
+            WireClock::Wall => ClockMode::Wall,
+            WireClock::Feed => ClockMode::Feed,
+        },
+        series: series.into(),
+        batch_rows_max: options.batch_rows_max,
+        ..CoreOptions::single(instruments_of(&options.config))
+    }
+}
+
+impl Live {
+    /// Starts an engine; it listens and has looked for a contract when this returns.
+    ///
+    /// # Errors
+    /// [`LiveError`].
+    pub fn start(options: LiveOptions) -> Result<Self, LiveError> {
+        let config = &options.config;
+        if config.driver == crate::config::DriverKind::Pipeline {
+            return Err(LiveError::Pipeline);
+        }
+        let clock = Arc::clone(&options.clock);
+        let core_options = core_options(&options);
+        let dir = config.journal.dir.clone();
+        let opened = open_journal(&dir, journal_options(&options))?;
+        let history = match &config.history {
+            Some(files) => history::read(files, &core_options.instruments)?,
+            None => KnownHistory::default(),
+        };
+        let history = Arc::new(history);
+        let cell = Arc::new(BundleCell::default());
+        let mut cores = [Core::new(core_options.clone(), Holder::new(Arc::clone(&cell), 0))];
+        let recovered = recover::recover(&dir, &opened.recovered, &mut cores)?;
+        let [core] = cores;
+        let metrics = Metrics::new(1);
+        if let Some(torn) = &opened.recovered.torn {
+            tracing::warn!(file = %torn.file, offset = torn.offset, bytes = torn.bytes, "a torn tail was cut");
+        }
+        let carry = opened.recovered.carry.clone();
+        let writer = start_run(opened, &core_options, clock.now())?;
+        let reader = writer.reader();
+        let accepted: AcceptedContracts = Arc::new(Mutex::new(HashMap::new()));
+        let (hub, publisher) = Hub::new(HubOptions {
+            identity: Identity {
+                engine_id: config.engine_id.clone(),
+                slot: config.slot.clone(),
+                environment: config.environment.clone(),
+                clock: config.clock,
+            },
+            serving: Serving::default(),
+            instruments: core_options.instruments.to_vec(),
+            positions: core.positions().collect(),
+            halted: core.is_halted(),
+            next_seq: writer.next_seq(),
+            epochs: writer.carry().epochs.iter().map(epoch_start).collect(),
+            ring_messages: config.signals.ring_messages,
+            clients_max: config.signals.clients_max,
+        });
+        let inbox = Arc::new(Inbox::default());
+        let wake = Arc::clone(&inbox);
+        let (control, control_in) = control_queue(move || wake.wake());
+        let swapped = Arc::new(LastSwapped::default());
+        let bell = Bell::default();
+        let starting: StartingWriter = Arc::new(Mutex::new(Some(writer)));
+        let gate = Arc::new(Mutex::new(DirectiveGate::new(
+            config.environment.clone(),
+            config.slot.clone(),
+            config.trusted(),
+            (carry.directive > 0).then_some(carry.directive),
+        )));
+        let engine = LiveEngine {
+            inbox: Arc::clone(&inbox),
+            starting: Arc::clone(&starting),
+            cores: vec![core_options.clone()],
+            history: Arc::clone(&history),
+            reader: reader.clone(),
+            dir: dir.clone(),
+            swapped: Arc::clone(&swapped),
+            accepted: Arc::clone(&accepted),
+            recovered,
+            clock: Arc::clone(&clock),
+        };
+        let mut follower = Follower::new(FollowerParts {
+            source: Box::new(Directory::new(&config.contract_source)),
+            cache: Some(Directory::new(&dir.join("cache"))),
+            options: BuildOptions {
+                serves: Some(Serves {
+                    environment: config.environment.clone(),
+                    slot: config.slot.clone(),
+                    instruments: core_options.instruments.to_vec(),
+                    allow_local_contracts: config.allow_local_contracts,
+                }),
+                trusted: Some(config.trusted()),
+                cores: 1,
+                clock: Arc::clone(&clock),
+            },
+            accepted: carry.generation.map(|(generation, digest)| Accepted { generation, digest }),
+            gate: Arc::clone(&gate),
+            control: control.clone(),
+            receipts: Box::new(LogReceipts),
+            keeper: Keeper::new(cell),
+            engine: Box::new(engine),
+        });
+        follower.look();
+        let writer = starting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = writer.unwrap_or_else(|| unreachable!("only this function takes it"));
+        let held: Vec<Option<UtcMillis>> =
+            core_options.instruments.iter().map(|name| held(&carry, &history, name)).collect();
+        let feed_history = feed_history(&history, &core_options.instruments, &accepted);
+        let feed = feed(&options, &core_options, held, feed_history)?;
+        let out = HubOut::new(
+            publisher,
+            Arc::clone(&metrics),
+            swapped,
+            Box::new(on_swapped(Arc::clone(&hub), Arc::clone(&metrics), Arc::clone(&accepted), bell.clone())),
+        );
+        let pump = Pump::new(core, Outlet::new(Numbers::Journal(Box::new(writer)), out), Arc::clone(&clock));
+        let syncer = Syncer::spawn().map_err(system("thread"))?;
+        let parts = InlineParts {
+            pump,
+            inbox: Arc::clone(&inbox),
+            control: control_in,
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            syncer,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let (ended_tx, ended) = watch::channel(false);
+        let (driver, driver_runtime) = spawn_driver(parts, feed, stopped, ended_tx, Arc::clone(&hub))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("edges")
+            .enable_all()
+            .build()
+            .map_err(system("runtime"))?;
+        let tokens = match &options.config_path {
+            Some(path) => Tokens::from_file(path.clone())?,
+            None => Tokens::fixed(config.tokens.clone()),
+        };
+        let server_options = ServerOptions {
+            listen: config.listen,
+            send_buffer_bytes: options.send_buffer_bytes,
+            driver: Some(driver_runtime),
+            own_ticks: true,
+        };
+        let parts = Parts {
+            hub: Arc::clone(&hub),
+            history: Arc::new(reader),
+            tokens,
+            desk: PositionDesk::new(Arc::new(PositionInbox(inbox)), None::<(InstrumentIndex, UtcMillis)>),
+            metrics: Arc::clone(&metrics),
+            clock,
+        };
+        let (server, handle) = runtime.block_on(SignalServer::bind(server_options, parts))?;
+        runtime.spawn(server.run());
+        ensure_parent(&config.halt.socket)?;
+        ensure_parent(&config.halt.file)?;
+        let socket = {
+            let _in_runtime = runtime.enter();
+            HaltSocket::bind(&config.halt.socket)?
+        };
+        runtime.spawn(socket.run(control.clone(), gate));
+        let file = HaltFile::new(&config.halt.file);
+        runtime.spawn(file.run(control.clone(), Duration::from_millis(HALT_FILE_PERIOD_MS)));
+        let period = Duration::from_millis(FOLLOWER_PERIOD_MS);
+        let follower = spawn(follower, bell.clone(), period).map_err(system("thread"))?;
+        Ok(Self {
+            runtime,
+            driver,
+            follower,
+            bell,
+            stop: Arc::new(stop),
+            ended,
+            server: handle,
+            hub,
+            control,
+            metrics,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> std::net::SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Halts and directives by hand.
+    #[must_use]
+    pub const fn control(&self) -> &ControlSender {
+        &self.control
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Makes the contract follower look now.
+    pub fn look_for_contract(&self) {
+        self.bell.ring();
+    }
+
+    /// True from when the engine has ended on its own; changes are told.
+    #[must_use]
+    pub fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.clone()
+    }
+
+    /// Runs a future on the edges' runtime; for a caller without one.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Stops reading, finishes the batch, writes `stop`, syncs, closes clients with 1001, and returns how it went.
+    ///
+    /// # Errors
+    /// [`LiveEnd`]; also when the engine had ended on its own before.
+    pub fn stop(self) -> Result<(), LiveEnd> {
+        self.stop.send_replace(true);
+        self.bell.end();
+        let outcome = self.driver.join().unwrap_or(Err(LiveEnd::Panicked));
+        if outcome.is_ok() {
+            self.hub.stop();
+        }
+        self.runtime.block_on(self.server.stop());
+        // The follower ends with its present look; a panic of its thread was reported by the hook.
+        drop(self.follower.join());
+        outcome
+    }
+}
+
+fn journal_options(options: &LiveOptions) -> JournalOptions {
+    let config = &options.config.journal;
+    let defaults = JournalOptions::default();
+    JournalOptions {
+        durability: match config.durability {
+            Durability::Process => crate::core::record::Durability::Process,
+            Durability::Disk => crate::core::record::Durability::Disk,
+        },
+        segment_bytes: options.segment_bytes.unwrap_or(defaults.segment_bytes),
+        retention_days: config.retention_days,
+        retention_bytes: config.retention_bytes,
+    }
+}
+
+fn epoch_start(epoch: &crate::journal::EpochStart) -> EpochStart {
+    EpochStart { epoch: u64::from(epoch.epoch), first_seq: epoch.first_seq }
+}
+
+/// The newest close held of an instrument: journaled, or known from the history files.
+fn held(carry: &crate::journal::Carry, history: &KnownHistory, name: &InstrumentId) -> Option<UtcMillis> {
+    let journaled = carry.last_close.get(name.as_str()).copied();
+    journaled.or_else(|| history.bars.get(name)?.last().map(|bar| bar.close_time))
+}
+
+/// The history files as the feed's source for what it cannot deliver again; sessions are those of the first contract.
+fn feed_history(
+    history: &KnownHistory,
+    instruments: &[InstrumentId],
+    accepted: &AcceptedContracts,
+) -> Option<Box<dyn FeedHistory>> {
+    let accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
+    let contract = accepted.values().next()?;
+    let calendar = Calendar::new(&contract.contract.feature_contract.calendar).ok()?;
+    let bars = instruments.iter().map(|name| history.bars.get(name).cloned().unwrap_or_default()).collect();
+    Some(Box::new(MemoryHistory::new(bars, move |_, close| calendar.in_session(close))))
+}
+
+type WallNow = Box<dyn Fn() -> contracts::time::UnixNanos + Send>;
+
+fn feed(
+    options: &LiveOptions,
+    core: &CoreOptions,
+    after: Vec<Option<UtcMillis>>,
+    history: Option<Box<dyn FeedHistory>>,
+) -> Result<FeedService<WallNow>, LiveError> {
+    let config = &options.config.feed;
+    let symbols = config.instruments.iter().map(|(instrument, vendor)| Symbol {
+        instrument: instrument.clone(),
+        vendor: vendor.as_str().into(),
+    });
+    let symbols = SymbolTable::new(symbols.collect(), core.series.to_vec())?;
+    let secret = |name: &Option<String>| name.as_ref().and_then(|name| std::env::var(name).ok()).unwrap_or_default();
+    let clock = Arc::clone(&options.clock);
+    let feed = FeedOptions {
+        after,
+        limits: options.feed_limits,
+        credentials: Credentials { key: secret(&config.api_key_env), secret: secret(&config.api_secret_env) },
+        ..FeedOptions::new(config.url.clone(), config.codec, symbols, u64::from(std::process::id()))
+    };
+    let now: WallNow = Box::new(move || clock.now());
+    // The handle is not needed: the driver's own stop aborts the service, and its counters are read through the metrics.
+    let (service, _handle) = FeedService::new(feed, now, history)?;
+    Ok(service)
+}
+
+/// Tells everybody what runs, once the last core has adopted it.
+fn on_swapped(
+    hub: Arc<Hub>,
+    metrics: Arc<Metrics>,
+    accepted: AcceptedContracts,
+    bell: Bell,
+) -> impl FnMut(u64, u64) + Send {
+    move |generation, _seq| {
+        let contracts = accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(verified) = contracts.get(&generation) {
+            say_serving(&hub, &metrics, verified);
+        }
+        bell.ring();
+    }
+}
+
+fn say_serving(hub: &Hub, metrics: &Metrics, verified: &Verified) {
+    let contract = &verified.contract;
+    hub.set_serving(Serving {
+        origin: Some(contract.origin),
+        model_id: Some(contract.model_id.clone()),
+        generation: Some(contract.generation),
+        position_source: contract.action.position_source,
+    });
+    let origin = match contract.origin {
+        contracts::production::ContractOrigin::Votes => "votes",
+        contracts::production::ContractOrigin::Local => "local",
+    };
+    metrics.set_running(RunningContract {
+        contract: verified.digest.to_hex(),
+        model_id: contract.model_id.to_string(),
+        generation: contract.generation,
+        origin: origin.to_owned(),
+        executor: format!("{:?}", contract.numerics.executor).to_lowercase(),
+    });
+}
+
+/// The driver's thread: one current-thread runtime, which the first signal clients share.
+fn spawn_driver(
+    parts: InlineParts,
+    feed: FeedService<WallNow>,
+    stop: watch::Receiver<bool>,
+    ended: watch::Sender<bool>,
+    hub: Arc<Hub>,
+) -> Result<(JoinHandle<Result<(), LiveEnd>>, tokio::runtime::Handle), LiveError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("runtime"))?;
+    let handle = runtime.handle().clone();
+    let clock = Arc::clone(&parts.clock);
+    let thread = std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
+        let tasks = tokio::task::LocalSet::new();
+        let (pump, end) = tasks.block_on(&runtime, inline::run(parts, feed, stop));
+        let outcome = match end {
+            Some(end) => {
+                hub.fault(contracts::wire::FaultCode::JournalFailed);
+                Err(end.into())
+            }
+            None => close(pump, &clock),
+        };
+        ended.send_replace(true);
+        // Clients of this runtime read their last messages and the close frame before it goes.
+        runtime.block_on(drain(hub));
+        outcome
+    });
+    Ok((thread.map_err(system("thread"))?, handle))
+}
+
+/// Waits until the hub has told its clients that it ends, and they have left.
+async fn drain(hub: Arc<Hub>) {
+    hub.stop();
+    let mut look = tokio::time::interval(Duration::from_millis(crate::limits::DRIVER_TICK_MS));
+    for _ in 0..crate::limits::DRAIN_LOOKS_MAX {
+        if hub.clients() == 0 {
+            return;
+        }
+        look.tick().await;
+    }
+}
+
+fn close(pump: Pump<HubOut>, clock: &SharedClock) -> Result<(), LiveEnd> {
+    let (_, outlet) = pump.into_parts();
+    match outlet.into_parts().0 {
+        Numbers::Journal(writer) => writer.stop(clock.now()).map_err(LiveEnd::Close),
+        Numbers::Counted { .. } => Ok(()),
+    }
+}
+
+fn ensure_parent(path: &std::path::Path) -> Result<(), LiveError> {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => std::fs::create_dir_all(parent).map_err(system("directory for the halt socket and file")),
+        None => Ok(()),
+    }
+}
