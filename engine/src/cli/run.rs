@@ -47,7 +47,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let live = Live::start(options).map_err(cannot_start)?;
     Stdout::per_line().line(serde_json::json!({"listening": live.address()}))?;
     tracing::info!(address = %live.address(), "listening");
-    live.block_on(wait(&live)).or_exit(Exit::Software, "cannot listen for signals", "")?;
+    live.block_on(wait(&live))
+        .or_exit(Exit::Software, "cannot listen for signals", "")?;
     live.stop().map_err(ended)
 }
 
@@ -68,9 +69,10 @@ fn cannot_start(error: LiveError) -> CliError {
         LiveError::Config(_) | LiveError::Feed(_) | LiveError::Symbols(_) | LiveError::Pipeline => {
             (Exit::Config, "correct the configuration")
         }
-        LiveError::Start(_) | LiveError::Recover(_) => {
-            (Exit::Data, "see the message; `engine journal ls DIR` shows the segments")
-        }
+        LiveError::Start(_) | LiveError::Recover(_) => (
+            Exit::Data,
+            "see the message; `engine journal ls DIR` shows the segments",
+        ),
         LiveError::History(_) => (Exit::Data, "mend the file, or take [history] out"),
         LiveError::Bind(_) | LiveError::HaltSocket(_) => (Exit::Unavailable, "end the process that has it"),
         LiveError::System { .. } => (Exit::Software, "look at the limits of the process"),
@@ -84,5 +86,10 @@ fn ended(end: LiveEnd) -> CliError {
         LiveEnd::Driver(DriverEnd::LiveFeedOnFeedClock) => Exit::Config,
         LiveEnd::Driver(_) | LiveEnd::Panicked => Exit::Software,
     };
-    CliError::new(exit, "the engine ended", "nothing was published that the journal does not hold").caused_by(end)
+    CliError::new(
+        exit,
+        "the engine ended",
+        "nothing was published that the journal does not hold",
+    )
+    .caused_by(end)
 }

@@ -63,7 +63,10 @@ fn subscription(args: &Args, place: Place) -> String {
     if let Some(seq) = args.resume_from.or(place.next_seq) {
         subscribe["resume_from"] = seq.into();
     }
-    if let Some(epoch) = args.epoch.or_else(|| place.epoch.filter(|_| place.next_seq.is_some())) {
+    if let Some(epoch) = args
+        .epoch
+        .or_else(|| place.epoch.filter(|_| place.next_seq.is_some()))
+    {
         subscribe["epoch"] = epoch.into();
     }
     subscribe.to_string()

@@ -90,12 +90,15 @@ pub struct FeedConfig {
 
 /// The daily series of the original plan: what a contract may ask for without further settings.
 const SERIES_DEFAULT: [&str; 18] = [
-    "dxy", "vix", "embi", "brent", "wti", "gold", "coffee", "ust2y", "ust10y", "col5y", "col10y", "ibr", "tpm", "usdmxn",
-    "usdclp", "usdcop", "colcap", "fedfunds",
+    "dxy", "vix", "embi", "brent", "wti", "gold", "coffee", "ust2y", "ust10y", "col5y", "col10y", "ibr",
+    "tpm", "usdmxn", "usdclp", "usdcop", "colcap", "fedfunds",
 ];
 
 fn default_series() -> Vec<SeriesId> {
-    SERIES_DEFAULT.iter().filter_map(|name| SeriesId::parse(name).ok()).collect()
+    SERIES_DEFAULT
+        .iter()
+        .filter_map(|name| SeriesId::parse(name).ok())
+        .collect()
 }
 
 /// `[halt]`.

@@ -115,11 +115,9 @@ impl<'a> Recovery<'a> {
         let slot = &mut self.core.slots[at];
         slot.recent.push(record.bar);
         slot.silence.bar_seen(record.bar.close_time);
-        if let (Some(plan), Some(features), Some(macros)) = (
-            self.plan,
-            slot.features.as_mut(),
-            self.core.macros.state_mut(),
-        ) {
+        if let (Some(plan), Some(features), Some(macros)) =
+            (self.plan, slot.features.as_mut(), self.core.macros.state_mut())
+        {
             plan.observe(
                 features,
                 macros,

@@ -163,11 +163,8 @@ impl Core {
         let plan = plan.filter(|(hash, _)| image.features_of == Some(*hash));
         if let Some((hash, plan)) = plan {
             if let Some(bytes) = &image.macros {
-                let macros = plan
-                    .load_macros(&mut bytes.as_slice())
-                    .map_err(|_| BadBytes)?;
-                self.macros
-                    .replace(macros, &self.options.series, plan.series());
+                let macros = plan.load_macros(&mut bytes.as_slice()).map_err(|_| BadBytes)?;
+                self.macros.replace(macros, &self.options.series, plan.series());
             }
             self.features_of = Some(hash);
         }
@@ -188,8 +185,7 @@ impl Core {
             slot.said = found.said;
             if let (Some((_, plan)), Some(bytes)) = (plan, &found.features) {
                 slot.features = Some(
-                    plan
-                        .load_instrument(&mut bytes.as_slice())
+                    plan.load_instrument(&mut bytes.as_slice())
                         .map_err(|_| BadBytes)?,
                 );
             }

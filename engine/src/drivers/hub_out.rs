@@ -64,7 +64,12 @@ impl HubOut {
         swapped: Arc<LastSwapped>,
         on_swapped: Box<dyn OnSwapped>,
     ) -> Self {
-        Self { publisher, metrics, swapped, on_swapped }
+        Self {
+            publisher,
+            metrics,
+            swapped,
+            on_swapped,
+        }
     }
 
     /// The publisher, for positions that no message sets.

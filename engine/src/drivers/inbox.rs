@@ -83,8 +83,17 @@ impl Inbox {
 pub struct PositionInbox(pub Arc<Inbox>);
 
 impl PositionSink for PositionInbox {
-    fn report(&self, instrument: InstrumentIndex, position: Position, as_of: UtcMillis) -> Result<(), InboxFull> {
-        let input = Input::Position { instrument, position, as_of };
+    fn report(
+        &self,
+        instrument: InstrumentIndex,
+        position: Position,
+        as_of: UtcMillis,
+    ) -> Result<(), InboxFull> {
+        let input = Input::Position {
+            instrument,
+            position,
+            as_of,
+        };
         self.0.positions.push(input).map_err(|_| InboxFull)?;
         self.0.wake();
         Ok(())

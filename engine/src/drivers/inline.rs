@@ -93,7 +93,9 @@ impl State {
 
     fn begin_batch(&mut self) {
         self.inputs.clear();
-        self.inputs.push(Input::Clock { now: self.clock.now() });
+        self.inputs.push(Input::Clock {
+            now: self.clock.now(),
+        });
     }
 
     /// Everything but the feed: contracts, control, positions, timers.
@@ -127,15 +129,32 @@ impl State {
         self.begin_batch();
         self.inputs.push(pending.input);
         self.run();
-        let synced = if self.end.is_none() { self.pump.sync() } else { Ok(()) };
+        let synced = if self.end.is_none() {
+            self.pump.sync()
+        } else {
+            Ok(())
+        };
         self.settle(synced);
-        let lsn = self.pump.outlet().writer().map_or(0, |writer| writer.next_lsn() - 1);
-        let outcome = if self.end.is_some() { Err(ControlError::NotWritten) } else { Ok(Synced { lsn }) };
+        let lsn = self
+            .pump
+            .outlet()
+            .writer()
+            .map_or(0, |writer| writer.next_lsn() - 1);
+        let outcome = if self.end.is_some() {
+            Err(ControlError::NotWritten)
+        } else {
+            Ok(Synced { lsn })
+        };
         pending.acknowledge(outcome);
     }
 
     fn offer_sync(&mut self, syncer: &Syncer) {
-        if let Some(request) = self.pump.outlet().writer().and_then(|writer| writer.sync_request()) {
+        if let Some(request) = self
+            .pump
+            .outlet()
+            .writer()
+            .and_then(|writer| writer.sync_request())
+        {
             // A request that finds the last one still waiting is covered by the next.
             let _offered = syncer.offer(request);
         }
@@ -144,7 +163,10 @@ impl State {
     fn retain(&mut self) {
         let now = self.clock.now();
         if let Some(Err(error)) = self.pump.outlet().writer().map(|writer| writer.retain(now)) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "old segments cannot be deleted");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "old segments cannot be deleted"
+            );
         }
     }
 }
@@ -159,14 +181,38 @@ impl FeedSink for Sink {
         let feed_clock = state.pump.core().options().clock == ClockMode::Feed;
         for event in events {
             match *event {
-                FeedEvent::Bar { instrument, bar, received_at, backfilled } => {
-                    state.inputs.push(Input::Bar { instrument, bar, received_at, backfilled });
+                FeedEvent::Bar {
+                    instrument,
+                    bar,
+                    received_at,
+                    backfilled,
+                } => {
+                    state.inputs.push(Input::Bar {
+                        instrument,
+                        bar,
+                        received_at,
+                        backfilled,
+                    });
                 }
-                FeedEvent::Macro { series, date, value, arrived_at } => {
-                    state.inputs.push(Input::Macro { series, date, value, arrived_at });
+                FeedEvent::Macro {
+                    series,
+                    date,
+                    value,
+                    arrived_at,
+                } => {
+                    state.inputs.push(Input::Macro {
+                        series,
+                        date,
+                        value,
+                        arrived_at,
+                    });
                 }
-                FeedEvent::Gap { instrument, from, to } => state.inputs.push(Input::Gap { instrument, from, to }),
-                FeedEvent::Hello { mode: FeedMode::Live, .. } if feed_clock => {
+                FeedEvent::Gap { instrument, from, to } => {
+                    state.inputs.push(Input::Gap { instrument, from, to })
+                }
+                FeedEvent::Hello {
+                    mode: FeedMode::Live, ..
+                } if feed_clock => {
                     return state.fail(DriverEnd::LiveFeedOnFeedClock);
                 }
                 _ => {}
@@ -187,7 +233,14 @@ pub async fn run<C: Fn() -> contracts::time::UnixNanos + 'static>(
     mut stop: watch::Receiver<bool>,
 ) -> (Pump<HubOut>, Option<DriverEnd>) {
     let (ended, mut has_ended) = watch::channel(false);
-    let InlineParts { pump, inbox, control, clock, metrics, syncer } = parts;
+    let InlineParts {
+        pump,
+        inbox,
+        control,
+        clock,
+        metrics,
+        syncer,
+    } = parts;
     let state = State {
         pump,
         inputs: Vec::new(),
@@ -220,7 +273,9 @@ pub async fn run<C: Fn() -> contracts::time::UnixNanos + 'static>(
     feed.abort();
     drop(feed.await);
     inbox.close();
-    let state = Rc::try_unwrap(state).unwrap_or_else(|_| unreachable!("the feed's task has ended")).into_inner();
+    let state = Rc::try_unwrap(state)
+        .unwrap_or_else(|_| unreachable!("the feed's task has ended"))
+        .into_inner();
     (state.pump, state.end)
 }
 

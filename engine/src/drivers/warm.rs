@@ -89,15 +89,24 @@ pub fn warm(
     journal: Option<&JournalReader>,
 ) -> Result<Vec<Box<WarmState>>, ReadError> {
     let past = Past::gather(history, journal)?;
-    Ok(cores.iter().map(|options| Box::new(warm_core(loaded, options, &past))).collect())
+    Ok(cores
+        .iter()
+        .map(|options| Box::new(warm_core(loaded, options, &past)))
+        .collect())
 }
 
 fn warm_core(loaded: &Loaded, options: &CoreOptions, past: &Past) -> WarmState {
     let strategy = &loaded.strategy;
     let mut state = fresh(loaded, options);
-    let Some(macros) = state.macros.as_mut() else { return state };
+    let Some(macros) = state.macros.as_mut() else {
+        return state;
+    };
     for known in &past.daily {
-        if let Some(place) = strategy.series().iter().position(|series| *series == known.series) {
+        if let Some(place) = strategy
+            .series()
+            .iter()
+            .position(|series| *series == known.series)
+        {
             macros.insert(place, known.date, known.value, known.arrived_at);
         }
     }
@@ -111,8 +120,17 @@ fn warm_core(loaded: &Loaded, options: &CoreOptions, past: &Past) -> WarmState {
     bars.sort_by_key(|(local, bar)| (bar.close_time, *local));
     let (mut features, mut observation) = (vec![0.0; strategy.width()], vec![0.0; strategy.width()]);
     for (local, bar) in bars {
-        let Some(operators) = state.instruments[local].as_mut() else { continue };
-        strategy.observe(operators, macros, &bar, Position::Flat, &mut features, &mut observation);
+        let Some(operators) = state.instruments[local].as_mut() else {
+            continue;
+        };
+        strategy.observe(
+            operators,
+            macros,
+            &bar,
+            Position::Flat,
+            &mut features,
+            &mut observation,
+        );
         state.through[local] = Some(bar.close_time);
         state.last[local] = Some(bar);
     }

@@ -199,5 +199,8 @@ fn warm_state(strategy: &Strategy, options: &CoreOptions, inputs: &[Input]) -> W
     }
     WarmState {
         instruments: instruments.into_iter().map(Some).collect(),
-        macros: Some(macros), through, last }
+        macros: Some(macros),
+        through,
+        last,
+    }
 }

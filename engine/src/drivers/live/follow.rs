@@ -60,15 +60,26 @@ impl LiveEngine {
 
     fn check_series(&self, contract: &ProductionContract) -> Result<(), String> {
         let known = &self.cores[0].series;
-        match contract.feature_contract.macro_rules.keys().find(|series| !known.contains(series)) {
-            Some(series) => Err(format!("the feed of this engine has no series `{series}`; add it to [feed] series")),
+        match contract
+            .feature_contract
+            .macro_rules
+            .keys()
+            .find(|series| !known.contains(series))
+        {
+            Some(series) => Err(format!(
+                "the feed of this engine has no series `{series}`; add it to [feed] series"
+            )),
             None => Ok(()),
         }
     }
 }
 
 impl Engine for LiveEngine {
-    fn warm(&mut self, contract: &ProductionContract, loaded: &Loaded) -> Result<Vec<Box<WarmState>>, String> {
+    fn warm(
+        &mut self,
+        contract: &ProductionContract,
+        loaded: &Loaded,
+    ) -> Result<Vec<Box<WarmState>>, String> {
         self.check_series(contract)?;
         if self.features_of_cores() == Some(contract.hashes.feature_contract_hash) {
             return Ok(Vec::new());

@@ -44,7 +44,7 @@ use crate::feeds::codec::Credentials;
 use crate::feeds::history::{History as FeedHistory, MemoryHistory};
 use crate::feeds::symbols::{Symbol, SymbolTable, SymbolTaken};
 use crate::feeds::{FeedError, FeedLimits, FeedOptions, FeedService};
-use crate::follower::{Bell, Directory, DirectiveGate, Follower, FollowerParts, LogReceipts, spawn};
+use crate::follower::{Bell, DirectiveGate, Directory, Follower, FollowerParts, LogReceipts, spawn};
 use crate::journal::{JournalError, JournalOptions, Syncer};
 use crate::limits::{FOLLOWER_PERIOD_MS, HALT_FILE_PERIOD_MS};
 use crate::metrics::{Metrics, RunningContract};
@@ -142,7 +142,9 @@ pub struct Live {
 
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Live").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Live")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -250,7 +252,9 @@ impl Live {
                 cores: 1,
                 clock: Arc::clone(&clock),
             },
-            accepted: carry.generation.map(|(generation, digest)| Accepted { generation, digest }),
+            accepted: carry
+                .generation
+                .map(|(generation, digest)| Accepted { generation, digest }),
             gate: Arc::clone(&gate),
             control: control.clone(),
             receipts: Box::new(LogReceipts),
@@ -260,17 +264,29 @@ impl Live {
         follower.look();
         let writer = starting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let writer = writer.unwrap_or_else(|| unreachable!("only this function takes it"));
-        let held: Vec<Option<UtcMillis>> =
-            core_options.instruments.iter().map(|name| held(&carry, &history, name)).collect();
+        let held: Vec<Option<UtcMillis>> = core_options
+            .instruments
+            .iter()
+            .map(|name| held(&carry, &history, name))
+            .collect();
         let feed_history = feed_history(&history, &core_options.instruments, &accepted);
         let feed = feed(&options, &core_options, held, feed_history)?;
         let out = HubOut::new(
             publisher,
             Arc::clone(&metrics),
             swapped,
-            Box::new(on_swapped(Arc::clone(&hub), Arc::clone(&metrics), Arc::clone(&accepted), bell.clone())),
+            Box::new(on_swapped(
+                Arc::clone(&hub),
+                Arc::clone(&metrics),
+                Arc::clone(&accepted),
+                bell.clone(),
+            )),
         );
-        let pump = Pump::new(core, Outlet::new(Numbers::Journal(Box::new(writer)), out), Arc::clone(&clock));
+        let pump = Pump::new(
+            core,
+            Outlet::new(Numbers::Journal(Box::new(writer)), out),
+            Arc::clone(&clock),
+        );
         let syncer = Syncer::spawn().map_err(system("thread"))?;
         let parts = InlineParts {
             pump,
@@ -303,7 +319,10 @@ impl Live {
             hub: Arc::clone(&hub),
             history: Arc::new(reader),
             tokens,
-            desk: PositionDesk::new(Arc::new(PositionInbox(inbox)), None::<(InstrumentIndex, UtcMillis)>),
+            desk: PositionDesk::new(
+                Arc::new(PositionInbox(inbox)),
+                None::<(InstrumentIndex, UtcMillis)>,
+            ),
             metrics: Arc::clone(&metrics),
             clock,
         };
@@ -401,7 +420,10 @@ fn journal_options(options: &LiveOptions) -> JournalOptions {
 }
 
 fn epoch_start(epoch: &crate::journal::EpochStart) -> EpochStart {
-    EpochStart { epoch: u64::from(epoch.epoch), first_seq: epoch.first_seq }
+    EpochStart {
+        epoch: u64::from(epoch.epoch),
+        first_seq: epoch.first_seq,
+    }
 }
 
 /// The newest close held of an instrument: journaled, or known from the history files.
@@ -419,8 +441,13 @@ fn feed_history(
     let accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
     let contract = accepted.values().next()?;
     let calendar = Calendar::new(&contract.contract.feature_contract.calendar).ok()?;
-    let bars = instruments.iter().map(|name| history.bars.get(name).cloned().unwrap_or_default()).collect();
-    Some(Box::new(MemoryHistory::new(bars, move |_, close| calendar.in_session(close))))
+    let bars = instruments
+        .iter()
+        .map(|name| history.bars.get(name).cloned().unwrap_or_default())
+        .collect();
+    Some(Box::new(MemoryHistory::new(bars, move |_, close| {
+        calendar.in_session(close)
+    })))
 }
 
 type WallNow = Box<dyn Fn() -> contracts::time::UnixNanos + Send>;
@@ -437,13 +464,25 @@ fn feed(
         vendor: vendor.as_str().into(),
     });
     let symbols = SymbolTable::new(symbols.collect(), core.series.to_vec())?;
-    let secret = |name: &Option<String>| name.as_ref().and_then(|name| std::env::var(name).ok()).unwrap_or_default();
+    let secret = |name: &Option<String>| {
+        name.as_ref()
+            .and_then(|name| std::env::var(name).ok())
+            .unwrap_or_default()
+    };
     let clock = Arc::clone(&options.clock);
     let feed = FeedOptions {
         after,
         limits: options.feed_limits,
-        credentials: Credentials { key: secret(&config.api_key_env), secret: secret(&config.api_secret_env) },
-        ..FeedOptions::new(config.url.clone(), config.codec, symbols, u64::from(std::process::id()))
+        credentials: Credentials {
+            key: secret(&config.api_key_env),
+            secret: secret(&config.api_secret_env),
+        },
+        ..FeedOptions::new(
+            config.url.clone(),
+            config.codec,
+            symbols,
+            u64::from(std::process::id()),
+        )
     };
     let now: WallNow = Box::new(move || clock.now());
     // The handle is not needed: the driver's own stop aborts the service, and its counters are read through the metrics.
@@ -496,24 +535,29 @@ fn spawn_driver(
     ended: watch::Sender<bool>,
     hub: Arc<Hub>,
 ) -> Result<(JoinHandle<Result<(), LiveEnd>>, tokio::runtime::Handle), LiveError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("runtime"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("runtime"))?;
     let handle = runtime.handle().clone();
     let clock = Arc::clone(&parts.clock);
-    let thread = std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
-        let tasks = tokio::task::LocalSet::new();
-        let (pump, end) = tasks.block_on(&runtime, inline::run(parts, feed, stop));
-        let outcome = match end {
-            Some(end) => {
-                hub.fault(contracts::wire::FaultCode::JournalFailed);
-                Err(end.into())
-            }
-            None => close(pump, &clock),
-        };
-        ended.send_replace(true);
-        // Clients of this runtime read their last messages and the close frame before it goes.
-        runtime.block_on(drain(hub));
-        outcome
-    });
+    let thread = std::thread::Builder::new()
+        .name("driver".to_owned())
+        .spawn(move || {
+            let tasks = tokio::task::LocalSet::new();
+            let (pump, end) = tasks.block_on(&runtime, inline::run(parts, feed, stop));
+            let outcome = match end {
+                Some(end) => {
+                    hub.fault(contracts::wire::FaultCode::JournalFailed);
+                    Err(end.into())
+                }
+                None => close(pump, &clock),
+            };
+            ended.send_replace(true);
+            // Clients of this runtime read their last messages and the close frame before it goes.
+            runtime.block_on(drain(hub));
+            outcome
+        });
     Ok((thread.map_err(system("thread"))?, handle))
 }
 
@@ -539,7 +583,9 @@ fn close(pump: Pump<HubOut>, clock: &SharedClock) -> Result<(), LiveEnd> {
 
 fn ensure_parent(path: &std::path::Path) -> Result<(), LiveError> {
     match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => std::fs::create_dir_all(parent).map_err(system("directory for the halt socket and file")),
+        Some(parent) => {
+            std::fs::create_dir_all(parent).map_err(system("directory for the halt socket and file"))
+        }
         None => Ok(()),
     }
 }

@@ -6,10 +6,10 @@ use contracts::hash::FeatureContractHash;
 use contracts::production::ProductionContract;
 use strategy::plan::FeaturePlan;
 
+use crate::core::Core;
 use crate::core::bytes::BadBytes;
 use crate::core::recovery::Recovery;
 use crate::core::snapshot::CoreImage;
-use crate::core::Core;
 use crate::drivers::load::CONTRACTS_DIR;
 use crate::journal::{ReadError, Recovered};
 
@@ -20,7 +20,9 @@ pub enum RecoverError {
     #[error("the journal cannot be read")]
     Read(#[from] ReadError),
     /// A snapshot of another build, or one that does not fit its feature contract.
-    #[error("a snapshot in the journal cannot be restored; start once with the build that wrote it, or set the journal aside")]
+    #[error(
+        "a snapshot in the journal cannot be restored; start once with the build that wrote it, or set the journal aside"
+    )]
     Snapshot(#[from] BadBytes),
 }
 
@@ -39,13 +41,22 @@ fn plan_of(dir: &Path, image: &CoreImage) -> Option<(FeatureContractHash, Featur
 ///
 /// # Errors
 /// [`RecoverError`].
-pub fn recover(dir: &Path, recovered: &Recovered, cores: &mut [Core]) -> Result<Option<FeatureContractHash>, RecoverError> {
+pub fn recover(
+    dir: &Path,
+    recovered: &Recovered,
+    cores: &mut [Core],
+) -> Result<Option<FeatureContractHash>, RecoverError> {
     let mut images = Vec::new();
     for snapshot in &recovered.snapshots {
         images.push((snapshot.shard, snapshot.lsn, CoreImage::parse(&snapshot.state)?));
     }
-    let same_features = images.windows(2).all(|pair| pair[0].2.features_of == pair[1].2.features_of);
-    let plan = images.first().filter(|_| same_features).and_then(|(_, _, image)| plan_of(dir, image));
+    let same_features = images
+        .windows(2)
+        .all(|pair| pair[0].2.features_of == pair[1].2.features_of);
+    let plan = images
+        .first()
+        .filter(|_| same_features)
+        .and_then(|(_, _, image)| plan_of(dir, image));
     let plan = plan.as_ref().map(|(hash, plan)| (*hash, plan));
     for core in cores.iter_mut() {
         for (_, _, image) in &images {
@@ -54,7 +65,10 @@ pub fn recover(dir: &Path, recovered: &Recovered, cores: &mut [Core]) -> Result<
         let mut recovery = Recovery::new(core, plan.map(|(_, plan)| plan));
         let mut records = recovered.records()?;
         while let Some(read) = records.read()? {
-            let behind = images.iter().find(|(shard, ..)| *shard == read.header.shard).map_or(0, |(_, lsn, _)| *lsn);
+            let behind = images
+                .iter()
+                .find(|(shard, ..)| *shard == read.header.shard)
+                .map_or(0, |(_, lsn, _)| *lsn);
             if read.header.lsn > behind {
                 recovery.apply(&read.record()?);
             }
