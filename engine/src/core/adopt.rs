@@ -70,7 +70,8 @@ impl Core {
         self.say_slot_state(out);
     }
 
-    fn needs_warm(&self, next: &Bundle) -> bool {
+    /// True when the operators of this core are not those of `next`'s features.
+    pub(crate) fn needs_warm(&self, next: &Bundle) -> bool {
         self.holder
             .bundle()
             .is_none_or(|held| held.terms.feature_contract_hash != next.terms.feature_contract_hash)

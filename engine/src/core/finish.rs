@@ -2,6 +2,7 @@
 
 use contracts::action::Raw;
 use contracts::reason::{FlattenCause, LiveState, Position, Withheld};
+use contracts::time::{UnixNanos, UtcMillis};
 
 use super::batch::Waiting;
 use super::confirmation::{Confirmation, confirmation};
@@ -23,7 +24,8 @@ impl Core {
     pub(super) fn finish(&mut self, i: usize, outputs_width: Option<usize>, out: &mut Records) {
         let waiting = self.batch.waiting(i);
         self.slots[waiting.local].waiting = false;
-        self.say_slot_state(out);
+        // As of this bar, not of the batch's last one: what is said must not depend on what waited together.
+        self.say_slot_state_at(waiting.now, out);
         let settled = self.settle(&waiting, outputs_width);
         self.say_instrument_state(&waiting, settled.outcome.err(), out);
         self.record(i, &waiting, &settled, out);
@@ -116,15 +118,15 @@ impl Core {
 
     /// True when a voted contract has had no word for too long.
     pub(super) fn is_unconfirmed(&self) -> bool {
-        self.confirmation() == Confirmation::Unconfirmed
+        self.confirmation(self.now_ms()) == Confirmation::Unconfirmed
     }
 
-    fn confirmation(&self) -> Confirmation {
+    fn confirmation(&self, now: UtcMillis) -> Confirmation {
         match self.holder.bundle() {
             Some(bundle) if !bundle.terms.is_local => confirmation(
                 self.directive.as_ref(),
                 bundle.terms.offline_grace_hours,
-                self.now_ms(),
+                now,
             ),
             _ => Confirmation::Confirmed,
         }
@@ -132,22 +134,26 @@ impl Core {
 
     /// Publishes the slot's state when it is another than the last published; only the core that records the slot does.
     pub(super) fn say_slot_state(&mut self, out: &mut Records) {
+        self.say_slot_state_at(self.now, out);
+    }
+
+    fn say_slot_state_at(&mut self, now: UnixNanos, out: &mut Records) {
         // On the feed's clock there is no time before the first bar, and a state needs its `since`.
-        if !self.options.records_slot() || self.now.0 == 0 {
+        if !self.options.records_slot() || now.0 == 0 {
             return;
         }
         let state = if self.latches.halted() {
             LiveState::Halted
         } else if self.holder.bundle().is_none() {
             LiveState::NoModel
-        } else if self.confirmation() == Confirmation::Expiring {
+        } else if self.confirmation(now.to_millis()) == Confirmation::Expiring {
             LiveState::ContractExpiring
         } else {
             LiveState::Live
         };
         if self.slot_said != Some(state) {
             self.slot_said = Some(state);
-            out.push_state(None, state, self.now_ms());
+            out.push_state(None, state, now.to_millis());
         }
     }
 

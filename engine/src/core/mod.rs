@@ -16,6 +16,7 @@ pub mod macro_feed;
 pub mod options;
 pub mod record;
 pub mod recovery;
+mod retrace;
 pub mod silence;
 pub mod slot;
 pub mod snapshot;

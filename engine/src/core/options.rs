@@ -68,7 +68,8 @@ impl CoreOptions {
             .step_by(usize::from(self.shards))
     }
 
-    /// True for the one core that records what concerns the whole slot.
+    /// True for the one core that publishes the slot's own state. What a core was told (daily values, latches, directives) each
+    /// records for itself: only so the journal holds the order in which its bars met them.
     #[must_use]
     pub const fn records_slot(&self) -> bool {
         self.shard == 0

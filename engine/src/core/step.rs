@@ -317,9 +317,7 @@ impl Core {
     fn on_halt(&mut self, latch: Latch, out: &mut Records) {
         let was_halted = self.latches.halted();
         let changed = self.latches.put(latch, true);
-        if self.options.records_slot() {
-            out.push_halt(latch, self.now_ms(), changed);
-        }
+        out.push_halt(latch, self.now_ms(), changed);
         if !was_halted {
             self.flatten_all(FlattenCause::Halt, out);
         }
@@ -331,16 +329,10 @@ impl Core {
             return;
         }
         self.directive = Some(newest);
-        if self.options.records_slot() {
-            out.push_directive(newest.number, halted, clears, newest.issued_at, newest.renew_by);
-        }
+        out.push_directive(newest.number, halted, clears, newest.issued_at, newest.renew_by);
         for (latch, clear) in [(Latch::Control, clears[0]), (Latch::Local, clears[1])] {
             // A directive that both sets and clears the control latch leaves it set: the safe reading.
-            if clear
-                && !(halted && latch == Latch::Control)
-                && self.latches.put(latch, false)
-                && self.options.records_slot()
-            {
+            if clear && !(halted && latch == Latch::Control) && self.latches.put(latch, false) {
                 out.push_resume(latch, self.now_ms());
             }
         }

@@ -51,7 +51,8 @@ impl Core {
         }
     }
 
-    /// Takes a macro value; the core that records the slot journals what changed something.
+    /// Takes a macro value and journals what changed something: every core does, so that the order in which its own bars saw it is
+    /// in the journal.
     pub(super) fn on_macro(
         &mut self,
         series: SeriesIndex,
@@ -74,9 +75,6 @@ impl Core {
             Some(MacroInsert::Duplicate) => return,
             Some(MacroInsert::Refused) => self.counters.macro_refused += 1,
             Some(MacroInsert::New | MacroInsert::Revision) | None => {}
-        }
-        if !self.options.records_slot() {
-            return;
         }
         if let Some(name) = self.options.series.get(usize::from(series.0)) {
             out.push_macro(name.as_str(), date, value, arrived_at);

@@ -10,4 +10,5 @@ pub mod pump;
 pub mod replay;
 pub mod ring;
 pub mod start;
+pub mod verify;
 pub mod warm;
