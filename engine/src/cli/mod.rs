@@ -19,6 +19,7 @@ pub mod resume;
 pub mod run;
 pub mod tail;
 pub mod tape;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::io::Write as _;

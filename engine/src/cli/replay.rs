@@ -24,7 +24,47 @@ use crate::drivers::start::begin_journal;
 use crate::feeds::file_server::Tape;
 use crate::journal::JournalOptions;
 
-/// Run bar files through a contract's model and write the messages a live engine would send.
+/// Run bar files through a contract's model and write the messages a live engine would send; or verify a journal.
+#[derive(Debug)]
+pub enum Args {
+    /// Bar files.
+    Files(Box<Files>),
+    /// A journal, and the keys its contracts must be signed with.
+    Verify(super::verify::Args, Vec<String>),
+}
+
+impl clap::Args for Args {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let mut command = super::verify::Args::augment_args(Files::augment_args(command))
+            .mut_arg("verify", |arg| arg.required(false));
+        for id in ["contract", "artifacts", "bars", "stamp", "out"] {
+            command = command.mut_arg(id, |arg| arg.required(false).required_unless_present("verify"));
+        }
+        command
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for Args {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        if !matches.contains_id("verify") {
+            return Files::from_arg_matches(matches).map(|files| Self::Files(Box::new(files)));
+        }
+        let keys = matches.get_many::<String>("trusted_key").unwrap_or_default();
+        let verify = super::verify::Args::from_arg_matches(matches)?;
+        Ok(Self::Verify(verify, keys.cloned().collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Run bar files through a contract's model and write the messages a live engine would send; or verify a journal.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The messages are those of /v1/signals, one JSON object per line. Hashes are always checked; signatures against --trusted-key,
@@ -32,8 +72,9 @@ and without one `signature: not pinned` is said on stderr.
 
 Examples:
   engine replay --contract demo/contract.json --artifacts demo/artifacts --bars usdcop_5m.csv.gz --stamp open --instrument USDCOP --macro macro_daily.csv --out signals.jsonl
-  engine replay --contract c.json --artifacts artifacts --bars BTC.parquet --stamp close --out s.jsonl --journal /tmp/journal")]
-pub struct Args {
+  engine replay --contract c.json --artifacts artifacts --bars BTC.parquet --stamp close --out s.jsonl --journal /tmp/journal
+  engine replay --verify /tmp/journal")]
+pub struct Files {
     /// The production contract.
     #[arg(long, value_name = "FILE")]
     pub contract: PathBuf,
@@ -66,11 +107,19 @@ pub struct Args {
     pub batch: usize,
 }
 
-/// Replays.
+/// Replays, or verifies.
 ///
 /// # Errors
-/// [`Exit::Refused`] when the contract is not carried by the given keys, [`Exit::Data`] and [`Exit::NoInput`] for the files.
+/// [`Exit::Refused`] when the contract is not carried by the given keys, [`Exit::Data`] and [`Exit::NoInput`] for the files; for
+/// `--verify` see [`super::verify::run_verify`].
 pub fn run(args: &Args) -> Result<(), CliError> {
+    match args {
+        Args::Files(files) => replay_files(files),
+        Args::Verify(args, keys) => super::verify::run_verify(args, trusted(keys)?),
+    }
+}
+
+fn replay_files(args: &Files) -> Result<(), CliError> {
     let json = std::fs::read(&args.contract).or_exit(
         Exit::NoInput,
         format!("{} cannot be read", args.contract.display()),
@@ -182,7 +231,7 @@ fn trusted(keys: &[String]) -> Result<Option<TrustedKeys>, CliError> {
     Ok(Some(TrustedKeys::new(trusted)))
 }
 
-fn tape(args: &Args, verified: &Verified) -> Result<Tape, CliError> {
+fn tape(args: &Files, verified: &Verified) -> Result<Tape, CliError> {
     let only = match listed(&verified.contract) {
         Some([only]) if args.instrument.is_empty() && args.bars.len() == 1 => vec![only.clone()],
         _ => args.instrument.clone(),

@@ -38,8 +38,8 @@ pub struct Args {
 /// [`Exit::NoInput`] and [`Exit::Data`] for a journal or contract that cannot be read.
 pub fn run_verify(args: &Args, trusted: Option<TrustedKeys>) -> Result<(), CliError> {
     let dir = &args.verify;
-    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir)))
-        .map_err(|error| unreadable(dir, error))?;
+    let reader =
+        JournalReader::offline(Arc::new(RealDisk::unlocked(dir))).map_err(|error| unreadable(dir, error))?;
     if reader.segments().is_empty() {
         return Err(CliError::new(
             Exit::NoInput,
@@ -68,7 +68,9 @@ pub fn run_verify(args: &Args, trusted: Option<TrustedKeys>) -> Result<(), CliEr
         None => Ok(()),
         Some(why) => Err(CliError::new(
             Exit::OtherNumerics,
-            format!("bits were not compared: {why}; actions agree and raw outputs lie within {RAW_TOLERANCE}"),
+            format!(
+                "bits were not compared: {why}; actions agree and raw outputs lie within {RAW_TOLERANCE}"
+            ),
             "verify on a machine with the contract's numerics to compare bits",
         )),
     }
@@ -98,7 +100,10 @@ fn say(summary: &Summary) -> Result<(), CliError> {
             summary.skipped,
             "records lie before the first snapshot of their core and were not recomputed",
         ),
-        (summary.unfinished, "records belong to a batch that was not written whole"),
+        (
+            summary.unfinished,
+            "records belong to a batch that was not written whole",
+        ),
         (summary.torn_bytes, "bytes behind the last whole record are torn"),
     ];
     for (count, what) in notes.into_iter().filter(|(count, _)| *count > 0) {

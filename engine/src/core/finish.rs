@@ -123,11 +123,9 @@ impl Core {
 
     fn confirmation(&self, now: UtcMillis) -> Confirmation {
         match self.holder.bundle() {
-            Some(bundle) if !bundle.terms.is_local => confirmation(
-                self.directive.as_ref(),
-                bundle.terms.offline_grace_hours,
-                now,
-            ),
+            Some(bundle) if !bundle.terms.is_local => {
+                confirmation(self.directive.as_ref(), bundle.terms.offline_grace_hours, now)
+            }
             _ => Confirmation::Confirmed,
         }
     }

@@ -27,12 +27,7 @@ impl Core {
     }
 
     /// The tick at `at` that found `instrument` silent; says nothing when it is not.
-    pub(crate) fn retrace_silence(
-        &mut self,
-        instrument: InstrumentIndex,
-        at: UtcMillis,
-        out: &mut Records,
-    ) {
+    pub(crate) fn retrace_silence(&mut self, instrument: InstrumentIndex, at: UtcMillis, out: &mut Records) {
         let (Some(local), Some(bundle)) = (self.options.local(instrument), self.holder.bundle()) else {
             return;
         };

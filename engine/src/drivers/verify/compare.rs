@@ -39,10 +39,7 @@ pub(super) fn differing(kind: Kind, journaled: &[u8], recomputed: &[u8], toleran
     if journaled == recomputed {
         return None;
     }
-    match (
-        Record::decode(kind, journaled),
-        Record::decode(kind, recomputed),
-    ) {
+    match (Record::decode(kind, journaled), Record::decode(kind, recomputed)) {
         (Ok(Record::Bar(a)), Ok(Record::Bar(b))) => bar(&a, &b, tolerant),
         (Ok(Record::Snapshot(a)), Ok(Record::Snapshot(b))) => {
             first!(a, b; shard, shards);
@@ -139,18 +136,19 @@ fn snapshot(a: &CoreImage, b: &CoreImage, speaks_for_slot: bool) -> Option<Field
         first!(a, b; slot_said);
     }
     if a.macros != b.macros {
-        return Field::of("macros", a.macros.as_ref().map(Vec::len), b.macros.as_ref().map(Vec::len));
+        return Field::of(
+            "macros",
+            a.macros.as_ref().map(Vec::len),
+            b.macros.as_ref().map(Vec::len),
+        );
     }
     for (a, b) in a.slots.iter().zip(&b.slots) {
         let at = |field: &str| format!("{}.{field}", a.name);
         if a.name != b.name {
             return Field::of("instrument", &a.name, &b.name);
         }
-        let same_bars = a.recent.len() == b.recent.len()
-            && a.recent
-                .iter()
-                .zip(&b.recent)
-                .all(|(a, b)| a.same_bits(b));
+        let same_bars =
+            a.recent.len() == b.recent.len() && a.recent.iter().zip(&b.recent).all(|(a, b)| a.same_bits(b));
         if !same_bars {
             return Field::of(at("recent"), a.recent.last(), b.recent.last());
         }

@@ -54,7 +54,9 @@ pub enum VerifyError {
         source: ModelError,
     },
     /// The journal holds no record, or no snapshot to begin with.
-    #[error("the journal holds nothing to begin with: neither its first record nor a snapshot of a running core")]
+    #[error(
+        "the journal holds nothing to begin with: neither its first record nor a snapshot of a running core"
+    )]
     Empty,
     /// A snapshot's bytes are no state of a core.
     #[error("the snapshot in record {lsn} cannot be read")]
@@ -211,10 +213,10 @@ impl Run<'_> {
             Record::Start(start) => {
                 let mut instruments = Vec::new();
                 for name in start.instruments.iter() {
-                    instruments.push(
-                        InstrumentId::parse(name)
-                            .map_err(|_| Difference::of(line, "instruments", name, "names of instruments"))?,
-                    );
+                    instruments
+                        .push(InstrumentId::parse(name).map_err(|_| {
+                            Difference::of(line, "instruments", name, "names of instruments")
+                        })?);
                 }
                 self.start(&instruments.into(), start.shards)
             }
@@ -222,7 +224,13 @@ impl Run<'_> {
             Record::Swapped(swapped) if self.context.shards > 1 => {
                 match self.shards.iter().all(|shard| shard.has_adopted(swapped)) {
                     true => Ok(()),
-                    false => Err(Difference::of(line, "generation", swapped.generation, "not adopted by every core").into()),
+                    false => Err(Difference::of(
+                        line,
+                        "generation",
+                        swapped.generation,
+                        "not adopted by every core",
+                    )
+                    .into()),
                 }
             }
             _ => match self.shards.get_mut(usize::from(line.header.shard)) {
@@ -237,7 +245,10 @@ impl Run<'_> {
         if line.header.seq == 0 {
             return Ok(());
         }
-        let due = self.next_seq.replace(line.header.seq + 1).unwrap_or(line.header.seq);
+        let due = self
+            .next_seq
+            .replace(line.header.seq + 1)
+            .unwrap_or(line.header.seq);
         if due != line.header.seq {
             return Err(Difference::of(line, "seq", line.header.seq, due).into());
         }

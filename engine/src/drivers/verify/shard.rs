@@ -305,11 +305,7 @@ impl Shard {
     }
 
     /// Steps the held directive, at the time of what it caused.
-    fn directive(
-        &mut self,
-        next: Option<&Line<'_>>,
-        context: &mut Context<'_>,
-    ) -> Result<(), VerifyError> {
+    fn directive(&mut self, next: Option<&Line<'_>>, context: &mut Context<'_>) -> Result<(), VerifyError> {
         let held = self.held.remove(0);
         let line = held.line();
         let Record::Directive(directive) = line.record else {
@@ -357,7 +353,9 @@ impl Shard {
         let mut warm = Vec::new();
         if self.core.needs_warm(&probe) {
             let fresh = fresh(&model.loaded, self.core.options());
-            let given = image.as_ref().map(|image| given(image, &model, self.core.options()));
+            let given = image
+                .as_ref()
+                .map(|image| given(image, &model, self.core.options()));
             let state = match given {
                 Some(Some(given)) => {
                     self.given = !same_operators(&given, &fresh);
@@ -402,7 +400,11 @@ impl Shard {
         let own = self.image()?;
         let same = own.macros == image.macros
             && own.slots.len() == image.slots.len()
-            && own.slots.iter().zip(&image.slots).all(|(a, b)| a.features == b.features);
+            && own
+                .slots
+                .iter()
+                .zip(&image.slots)
+                .all(|(a, b)| a.features == b.features);
         if !same {
             let mut anew = Self::new(self.core.options().clone());
             anew.held = std::mem::take(&mut self.held);
@@ -559,12 +561,19 @@ fn bundle_of(model: &Model, warm: Vec<Box<WarmState>>) -> Bundle {
 /// The operators in a snapshot; `None` when they are not of this model.
 fn given(image: &CoreImage, model: &Model, options: &CoreOptions) -> Option<WarmState> {
     let strategy = &model.loaded.strategy;
-    let macros = strategy.load_macros(&mut image.macros.as_ref()?.as_slice()).ok()?;
+    let macros = strategy
+        .load_macros(&mut image.macros.as_ref()?.as_slice())
+        .ok()?;
     let (mut instruments, mut through) = (Vec::new(), Vec::new());
     for name in options.owned() {
-        let slot = image.slots.iter().find(|slot| slot.name == InstrumentId::as_str(name))?;
+        let slot = image
+            .slots
+            .iter()
+            .find(|slot| slot.name == InstrumentId::as_str(name))?;
         instruments.push(Some(
-            strategy.load_instrument(&mut slot.features.as_ref()?.as_slice()).ok()?,
+            strategy
+                .load_instrument(&mut slot.features.as_ref()?.as_slice())
+                .ok()?,
         ));
         through.push(slot.recent.last().map(|bar| bar.close_time));
     }
