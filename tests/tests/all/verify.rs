@@ -159,8 +159,9 @@ impl Scene {
         let strategy = rig::strategy(features);
         let snapshot = &opened.recovered.snapshots[0];
         let image = CoreImage::parse(&snapshot.state).unwrap();
-        core.restore(&image, Some((features.hash(), &strategy))).unwrap();
-        let mut recovery = Recovery::new(core, Some(&strategy));
+        core.restore(&image, Some((features.hash(), strategy.plan())))
+            .unwrap();
+        let mut recovery = Recovery::new(core, Some(strategy.plan()));
         let mut cursor = opened.recovered.records().unwrap();
         while let Some(read) = cursor.read().unwrap() {
             if read.header.lsn > snapshot.lsn {

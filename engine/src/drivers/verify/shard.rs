@@ -10,7 +10,7 @@ use contracts::hash::FeatureContractHash;
 use contracts::ids::InstrumentId;
 use contracts::reason::{FlattenCause, LiveState};
 use contracts::time::{UnixNanos, UtcMillis};
-use strategy::strategy::Strategy;
+use strategy::plan::FeaturePlan;
 
 use super::compare::differing;
 use super::{Context, Difference, Line, Model, VerifyError};
@@ -370,6 +370,7 @@ impl Shard {
                     instruments: Vec::new(),
                     macros: None,
                     through: Vec::new(),
+                    last: Vec::new(),
                 }));
             }
             warm.push(Box::new(state));
@@ -464,10 +465,10 @@ impl Shard {
 
     fn restore(&mut self, image: &CoreImage) -> Result<(), crate::core::bytes::BadBytes> {
         let model = self.model.clone();
-        let strategy: Option<(FeatureContractHash, &Strategy)> = model
+        let plan: Option<(FeatureContractHash, &FeaturePlan)> = model
             .as_ref()
-            .map(|model| (model.terms.feature_contract_hash, &*model.loaded.strategy));
-        self.core.restore(image, strategy)?;
+            .map(|model| (model.terms.feature_contract_hash, model.loaded.strategy.plan()));
+        self.core.restore(image, plan)?;
         self.core.retrace();
         Ok(())
     }
@@ -564,7 +565,7 @@ fn given(image: &CoreImage, model: &Model, options: &CoreOptions) -> Option<Warm
     let macros = strategy
         .load_macros(&mut image.macros.as_ref()?.as_slice())
         .ok()?;
-    let (mut instruments, mut through) = (Vec::new(), Vec::new());
+    let (mut instruments, mut last) = (Vec::new(), Vec::new());
     for name in options.owned() {
         let slot = image
             .slots
@@ -575,12 +576,13 @@ fn given(image: &CoreImage, model: &Model, options: &CoreOptions) -> Option<Warm
                 .load_instrument(&mut slot.features.as_ref()?.as_slice())
                 .ok()?,
         ));
-        through.push(slot.recent.last().map(|bar| bar.close_time));
+        last.push(slot.recent.last().copied());
     }
     Some(WarmState {
         instruments,
         macros: Some(macros),
-        through,
+        through: last.iter().map(|bar| bar.map(|bar| bar.close_time)).collect(),
+        last,
     })
 }
 
