@@ -76,6 +76,20 @@ impl Core {
         self.slots.iter().map(|slot| slot.position)
     }
 
+    /// Per owned instrument with a reported position: its local place and as of when.
+    pub fn reports(&self) -> impl Iterator<Item = (usize, UtcMillis)> + '_ {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(local, slot)| Some((local, slot.reported_as_of?)))
+    }
+
+    /// The latches.
+    #[must_use]
+    pub const fn latches(&self) -> Latches {
+        self.latches
+    }
+
     /// True while a latch is set.
     #[must_use]
     pub const fn is_halted(&self) -> bool {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use contracts::reason::Position;
 use contracts::wire::ServerMessage;
 
 use super::outlet::{Outgoing, Publish};
 use crate::edges::{Publication, Publisher};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Stage};
 
 /// The newest `model_swapped`: its generation and its number, for the follower's receipt.
 #[derive(Debug, Default)]
@@ -91,11 +92,22 @@ impl Publish for HubOut {
             text: text.into(),
         });
         self.metrics.next_seq.store(outgoing.seq + 1, Ordering::Relaxed);
+        if let ServerMessage::Signal(signal) = &outgoing.message {
+            self.metrics
+                .stage(Stage::ReceivedToDecided)
+                .record_ns(signal.latency_ns);
+        }
         if let ServerMessage::ModelSwapped(swap) = &outgoing.message {
             self.on_swapped.swapped(swap.generation, outgoing.seq);
             self.swapped.note(swap.generation, outgoing.seq);
         }
         Ok(())
+    }
+
+    fn reported(&mut self, instrument: &str, position: Position) {
+        if let Some(index) = self.publisher.hub().index_of(instrument) {
+            self.publisher.set_position(index, position);
+        }
     }
 
     fn batch_done(&mut self) -> std::io::Result<()> {

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use contracts::native::FeedMode;
@@ -21,7 +22,7 @@ use super::start::note_contract;
 use crate::clock::SharedClock;
 use crate::core::{ClockMode, Input};
 use crate::edges::control::{ControlError, ControlReceiver, Pending, Synced};
-use crate::feeds::{FeedEvent, FeedService, FeedSink};
+use crate::feeds::{FeedEvent, FeedHandle, FeedService, FeedSink};
 use crate::journal::Syncer;
 use crate::limits::{DRIVER_TICK_MS, JOURNAL_RETENTION_MS, JOURNAL_SYNC_MS};
 use crate::metrics::Metrics;
@@ -63,6 +64,8 @@ pub struct InlineParts {
     pub metrics: Arc<Metrics>,
     /// Syncs the journal in the background.
     pub syncer: Syncer,
+    /// The feed's counters; holding the handle keeps the feed running.
+    pub feed: FeedHandle,
 }
 
 impl State {
@@ -78,6 +81,8 @@ impl State {
     /// One failure ends it for good: what the journal does not hold must never be published.
     fn settle(&mut self, outcome: Result<(), OutletError>) {
         self.metrics.cores[0].store(self.pump.core().counters());
+        let latches = u64::from(self.pump.core().latches().to_bits());
+        self.metrics.latches.store(latches, Ordering::Relaxed);
         if let Err(error) = outcome {
             self.fail(error.into());
         }
@@ -215,6 +220,14 @@ impl FeedSink for Sink {
                 } if feed_clock => {
                     return state.fail(DriverEnd::LiveFeedOnFeedClock);
                 }
+                FeedEvent::Connected { connection } => {
+                    state
+                        .metrics
+                        .feed_connections
+                        .store(connection, Ordering::Relaxed);
+                    state.metrics.feed_connected.store(1, Ordering::Relaxed);
+                }
+                FeedEvent::Reconnecting { .. } => state.metrics.feed_connected.store(0, Ordering::Relaxed),
                 _ => {}
             }
         }
@@ -240,6 +253,7 @@ pub async fn run<C: Fn() -> contracts::time::UnixNanos + 'static>(
         clock,
         metrics,
         syncer,
+        feed: feed_handle,
     } = parts;
     let state = State {
         pump,
@@ -265,7 +279,12 @@ pub async fn run<C: Fn() -> contracts::time::UnixNanos + 'static>(
             _ = has_ended.wait_for(|ended| *ended) => break,
             () = inbox.woken() => state.borrow_mut().look_around(),
             _ = tick.tick() => state.borrow_mut().look_around(),
-            _ = sync.tick() => state.borrow_mut().offer_sync(&syncer),
+            _ = sync.tick() => {
+                state.borrow_mut().offer_sync(&syncer);
+                for (reason, count) in feed_handle.counters().refusals() {
+                    state.borrow().metrics.feed_refusals.set(reason.word(), count);
+                }
+            }
             _ = retention.tick() => state.borrow_mut().retain(),
         }
     }

@@ -4,10 +4,11 @@
 
 use std::ops::Range;
 
+use contracts::reason::Position;
 use contracts::time::UnixNanos;
 use contracts::wire::ServerMessage;
 
-use crate::core::record::{Header, Malformed, Record, Records};
+use crate::core::record::{Header, Kind, Malformed, Record, Records};
 use crate::journal::{Effect, effect, message};
 use crate::journal::{JournalError, Writer};
 
@@ -28,6 +29,9 @@ pub trait Publish: Send {
     /// # Errors
     /// When it cannot be given out at all (a closed pipe); the driver stops.
     fn publish(&mut self, outgoing: &Outgoing<'_>) -> std::io::Result<()>;
+
+    /// A position was reported by its owner: no message, but clients that join later begin with it.
+    fn reported(&mut self, _instrument: &str, _position: Position) {}
 
     /// A batch is complete: wake who waits, flush what is buffered.
     ///
@@ -146,9 +150,15 @@ impl<P: Publish> Outlet<P> {
     /// [`OutletError`].
     pub fn publish(&mut self, records: &Records) -> Result<(), OutletError> {
         let mut published = false;
-        for entry in records.entries().iter().filter(|entry| entry.kind.is_published()) {
+        for entry in records.entries() {
+            if !entry.kind.is_published() && entry.kind != Kind::Position {
+                continue;
+            }
             let header = records.header(*entry)?;
             let record = Record::decode(entry.kind, records.payload(*entry))?;
+            if let Record::Position(report) = record {
+                self.publish.reported(report.instrument, report.position);
+            }
             if let (Some(message), Some(effect)) = (message(&header, &record), effect(&record)) {
                 let outgoing = Outgoing {
                     seq: header.seq,

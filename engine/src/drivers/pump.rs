@@ -1,11 +1,15 @@
 //! One core and its outlet on one thread: inputs in, records out. The `inline` and the `replay` driver are loops around it.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use contracts::time::UnixNanos;
 
 use super::outlet::{Outlet, OutletError, Publish};
 use crate::clock::SharedClock;
 use crate::core::{Core, Input, Records};
 use crate::limits::{PUMP_INPUTS_MAX, RECORDS_BYTES_PER_INPUT, RECORDS_BYTES_SLACK, RECORDS_PER_INPUT};
+use crate::metrics::{Metrics, Stage};
 
 /// A core, its records and where they go.
 pub struct Pump<P> {
@@ -13,6 +17,7 @@ pub struct Pump<P> {
     records: Records,
     outlet: Outlet<P>,
     clock: SharedClock,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// An arena that holds what a step of [`PUMP_INPUTS_MAX`] inputs can write for `instruments` instruments: besides the records
@@ -36,7 +41,15 @@ impl<P: Publish> Pump<P> {
             records,
             outlet,
             clock,
+            metrics: None,
         }
+    }
+
+    /// The same pump, timing its stages.
+    #[must_use]
+    pub fn measured(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// The core.
@@ -69,10 +82,25 @@ impl<P: Publish> Pump<P> {
 
     fn step(&mut self, inputs: &[Input]) -> Result<(), OutletError> {
         self.records.clear();
+        let begun = self.clock.now();
         self.core.step(inputs, &mut self.records);
         let now: UnixNanos = self.clock.now();
         self.records.stamp_decided(now);
-        self.outlet.take(&mut self.records, now)
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        self.outlet.append(&mut self.records, now)?;
+        self.outlet.commit()?;
+        if let Some(metrics) = &self.metrics {
+            metrics.stage(Stage::Step).record_ns(now.0 - begun.0);
+            metrics
+                .stage(Stage::JournalWrite)
+                .record_ns(self.clock.now().0 - now.0);
+            metrics
+                .journal_bytes
+                .fetch_add(self.records.bytes().len() as u64, Ordering::Relaxed);
+        }
+        self.outlet.publish(&self.records)
     }
 
     /// Everything written is on disk when this returns.

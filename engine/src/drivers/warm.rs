@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use contracts::bar::Bar;
 use contracts::ids::{InstrumentId, SeriesId};
-use contracts::reason::Position;
+use contracts::reason::{OriginReason, Position};
 use contracts::time::{DayNumber, UtcMillis};
+
+use strategy::instrument::InstrumentState;
 
 use crate::bundle::{Loaded, WarmState};
 use crate::core::CoreOptions;
@@ -78,7 +80,7 @@ impl Past {
     }
 }
 
-/// Warms operators for every core of `cores`.
+/// Warms operators for every core of `cores`; `origin` is why they begin.
 ///
 /// # Errors
 /// [`ReadError`] when the journal cannot be read.
@@ -87,17 +89,20 @@ pub fn warm(
     cores: &[CoreOptions],
     history: &KnownHistory,
     journal: Option<&JournalReader>,
+    origin: OriginReason,
 ) -> Result<Vec<Box<WarmState>>, ReadError> {
     let past = Past::gather(history, journal)?;
     Ok(cores
         .iter()
-        .map(|options| Box::new(warm_core(loaded, options, &past)))
+        .map(|options| Box::new(warm_core(loaded, options, &past, origin)))
         .collect())
 }
 
-fn warm_core(loaded: &Loaded, options: &CoreOptions, past: &Past) -> WarmState {
+fn warm_core(loaded: &Loaded, options: &CoreOptions, past: &Past, origin: OriginReason) -> WarmState {
     let strategy = &loaded.strategy;
     let mut state = fresh(loaded, options);
+    let begin = |operators: Option<InstrumentState>| operators.map(|operators| operators.beginning(origin));
+    state.instruments = state.instruments.into_iter().map(begin).collect();
     let Some(macros) = state.macros.as_mut() else {
         return state;
     };

@@ -30,8 +30,6 @@ pub enum Stage {
     ReceivedToWritten,
     /// One `Core::step`.
     Step,
-    /// One batch through the policy.
-    Infer,
     /// One `write(2)` of the journal.
     JournalWrite,
     /// One sync of the journal.
@@ -40,11 +38,10 @@ pub enum Stage {
 
 impl Stage {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::ReceivedToDecided,
         Self::ReceivedToWritten,
         Self::Step,
-        Self::Infer,
         Self::JournalWrite,
         Self::JournalSync,
     ];
@@ -56,7 +53,6 @@ impl Stage {
             Self::ReceivedToDecided => "received_to_decided",
             Self::ReceivedToWritten => "received_to_written",
             Self::Step => "step",
-            Self::Infer => "infer",
             Self::JournalWrite => "journal_write",
             Self::JournalSync => "journal_sync",
         }

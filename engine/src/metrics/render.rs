@@ -294,7 +294,7 @@ mod tests {
         counters.batch(7);
         metrics.cores[0].store(&counters);
         metrics.cores[1].store(&counters);
-        metrics.stage(Stage::Infer).record_ns(2_000);
+        metrics.stage(Stage::Step).record_ns(2_000);
         metrics.latches.store(2, Ordering::Relaxed);
         metrics.swaps.add("refused", 4);
         metrics.set_running(RunningContract {
@@ -307,8 +307,8 @@ mod tests {
             "engine_bars_total 10\n",
             "engine_withheld_total{reason=\"warming\"} 6\n",
             "engine_batches_total{rows=\"7\"} 2\n",
-            "engine_latency_seconds{stage=\"infer\",quantile=\"0.5\"} 0.000002",
-            "engine_latency_seconds_count{stage=\"infer\"} 1\n",
+            "engine_latency_seconds{stage=\"step\",quantile=\"0.5\"} 0.000002",
+            "engine_latency_seconds_count{stage=\"step\"} 1\n",
             "engine_halted{latch=\"local\"} 1\n",
             "engine_halted{latch=\"control\"} 0\n",
             "engine_swap_attempts_total{outcome=\"refused\"} 4\n",

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use contracts::hash::FeatureContractHash;
 use contracts::production::ProductionContract;
+use contracts::reason::OriginReason;
 
 use crate::bundle::{ArtifactSource, Loaded, Verified, WarmState};
 use crate::clock::SharedClock;
@@ -81,10 +82,13 @@ impl Engine for LiveEngine {
         loaded: &Loaded,
     ) -> Result<Vec<Box<WarmState>>, String> {
         self.check_series(contract)?;
-        if self.features_of_cores() == Some(contract.hashes.feature_contract_hash) {
-            return Ok(Vec::new());
-        }
-        warm(loaded, &self.cores, &self.history, Some(&self.reader)).map_err(|error| error.to_string())
+        let origin = match self.features_of_cores() {
+            Some(running) if running == contract.hashes.feature_contract_hash => return Ok(Vec::new()),
+            Some(_) => OriginReason::Swap,
+            None => OriginReason::First,
+        };
+        warm(loaded, &self.cores, &self.history, Some(&self.reader), origin)
+            .map_err(|error| error.to_string())
     }
 
     fn accepted(&mut self, verified: &Verified, json: &[u8], artifacts: &mut dyn ArtifactSource) {

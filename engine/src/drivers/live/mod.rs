@@ -43,7 +43,7 @@ use crate::edges::tokens::Tokens;
 use crate::feeds::codec::Credentials;
 use crate::feeds::history::{History as FeedHistory, MemoryHistory};
 use crate::feeds::symbols::{Symbol, SymbolTable, SymbolTaken};
-use crate::feeds::{FeedError, FeedLimits, FeedOptions, FeedService};
+use crate::feeds::{FeedError, FeedHandle, FeedLimits, FeedOptions, FeedService};
 use crate::follower::{Bell, DirectiveGate, Directory, Follower, FollowerParts, LogReceipts, spawn};
 use crate::journal::{JournalError, JournalOptions, Syncer};
 use crate::limits::{FOLLOWER_PERIOD_MS, HALT_FILE_PERIOD_MS};
@@ -270,7 +270,11 @@ impl Live {
             .map(|name| held(&carry, &history, name))
             .collect();
         let feed_history = feed_history(&history, &core_options.instruments, &accepted);
-        let feed = feed(&options, &core_options, held, feed_history)?;
+        let (feed, feed_handle) = feed(&options, &core_options, held, feed_history)?;
+        let reports: Vec<_> = core
+            .reports()
+            .map(|(place, as_of)| (InstrumentIndex(u32::try_from(place).unwrap_or(u32::MAX)), as_of))
+            .collect();
         let out = HubOut::new(
             publisher,
             Arc::clone(&metrics),
@@ -286,7 +290,8 @@ impl Live {
             core,
             Outlet::new(Numbers::Journal(Box::new(writer)), out),
             Arc::clone(&clock),
-        );
+        )
+        .measured(Arc::clone(&metrics));
         let syncer = Syncer::spawn().map_err(system("thread"))?;
         let parts = InlineParts {
             pump,
@@ -295,6 +300,7 @@ impl Live {
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
             syncer,
+            feed: feed_handle,
         };
         let (stop, stopped) = watch::channel(false);
         let (ended_tx, ended) = watch::channel(false);
@@ -319,10 +325,7 @@ impl Live {
             hub: Arc::clone(&hub),
             history: Arc::new(reader),
             tokens,
-            desk: PositionDesk::new(
-                Arc::new(PositionInbox(inbox)),
-                None::<(InstrumentIndex, UtcMillis)>,
-            ),
+            desk: PositionDesk::new(Arc::new(PositionInbox(inbox)), reports),
             metrics: Arc::clone(&metrics),
             clock,
         };
@@ -457,7 +460,7 @@ fn feed(
     core: &CoreOptions,
     after: Vec<Option<UtcMillis>>,
     history: Option<Box<dyn FeedHistory>>,
-) -> Result<FeedService<WallNow>, LiveError> {
+) -> Result<(FeedService<WallNow>, FeedHandle), LiveError> {
     let config = &options.config.feed;
     let symbols = config.instruments.iter().map(|(instrument, vendor)| Symbol {
         instrument: instrument.clone(),
@@ -485,9 +488,7 @@ fn feed(
         )
     };
     let now: WallNow = Box::new(move || clock.now());
-    // The handle is not needed: the driver's own stop aborts the service, and its counters are read through the metrics.
-    let (service, _handle) = FeedService::new(feed, now, history)?;
-    Ok(service)
+    Ok(FeedService::new(feed, now, history)?)
 }
 
 /// Tells everybody what runs, once the last core has adopted it.
