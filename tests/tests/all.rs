@@ -8,5 +8,5 @@ mod feeds;
 mod fuzz;
 #[path = "all/tidy/mod.rs"]
 mod tidy;
-#[path = "all/verify.rs"]
+#[path = "all/verify/mod.rs"]
 mod verify;

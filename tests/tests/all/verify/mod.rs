@@ -1,5 +1,9 @@
 //! `--verify`: an honest journal passes; whoever changes a record, checksum included, is named by number and field.
 
+mod shards;
+mod silence;
+mod tamper;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +11,7 @@ use std::sync::Arc;
 use contracts::features::FeatureContract;
 use contracts::reason::Latch;
 use contracts::time::{UnixNanos, UtcMillis};
-use engine::bundle::{BundleCell, Holder};
+use engine::bundle::{BundleCell, Holder, Terms};
 use engine::clock::ManualClock;
 use engine::core::record::BootId;
 use engine::core::recovery::Recovery;
@@ -33,6 +37,8 @@ impl Publish for Nobody {
 /// Seeded models by generation.
 struct Seeded {
     options: CoreOptions,
+    /// Seconds of silence after which their contracts close a position.
+    flatten_after_s: Option<u32>,
     by_generation: BTreeMap<u64, (FeatureContract, u64)>,
 }
 
@@ -43,7 +49,10 @@ impl Models for Seeded {
         })?;
         let bundle = rig::bundle(features, &self.options, generation, *seed);
         Ok(Model {
-            terms: bundle.terms.clone(),
+            terms: Terms {
+                flatten_after_s: self.flatten_after_s,
+                ..bundle.terms.clone()
+            },
             loaded: Arc::clone(&bundle.loaded),
             other_numerics: None,
         })
@@ -72,6 +81,7 @@ impl Scene {
             inputs: rig::inputs_of(&market, &first),
             models: Seeded {
                 options: options.clone(),
+                flatten_after_s: None,
                 by_generation,
             },
             options,
@@ -207,5 +217,22 @@ fn an_honest_journal_passes() {
     assert_eq!(
         (summary.skipped, summary.unfinished, summary.torn_bytes),
         (0, 0, 0)
+    );
+}
+
+#[test]
+fn a_missing_contract_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    Scene::new(1).journal(dir.path());
+    let args = engine::cli::verify::Args {
+        verify: dir.path().to_owned(),
+        contracts: None,
+    };
+    let error = engine::cli::verify::run_verify(&args, None).expect_err("no contract was kept");
+    assert_eq!(error.exit(), engine::cli::Exit::NoInput);
+    let report = error.report();
+    assert!(
+        report.contains("generation 1") && report.contains("contracts/1.json"),
+        "{report}"
     );
 }
