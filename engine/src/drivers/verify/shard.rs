@@ -159,7 +159,7 @@ impl Shard {
             Record::State(state) => match (state.instrument, state.state) {
                 (Some(name), LiveState::StaleFeed) => {
                     let instrument = self.instrument(line, name)?;
-                    self.records.clear();
+                    self.forget_said();
                     self.core
                         .retrace_silence(instrument, state.since, &mut self.records);
                 }
@@ -175,7 +175,7 @@ impl Shard {
             },
             Record::Flatten(order) if order.cause == FlattenCause::StaleFeed => {
                 let instrument = self.instrument(line, order.instrument)?;
-                self.records.clear();
+                self.forget_said();
                 self.core
                     .retrace_stale_flatten(instrument, order.time, &mut self.records);
             }
@@ -238,9 +238,13 @@ impl Shard {
         }
     }
 
-    fn step(&mut self, inputs: &[Input]) {
+    fn forget_said(&mut self) {
         self.records.clear();
         self.confirmed = 0;
+    }
+
+    fn step(&mut self, inputs: &[Input]) {
+        self.forget_said();
         self.core.step(inputs, &mut self.records);
     }
 
@@ -366,14 +370,14 @@ impl Shard {
             };
             // The seats are counted by core: those of other cores stay empty here.
             for _ in 0..self.core.options().shard {
-                warm.push(Box::new(WarmState {
+                warm.push(WarmState {
                     instruments: Vec::new(),
                     macros: None,
                     through: Vec::new(),
                     last: Vec::new(),
-                }));
+                });
             }
-            warm.push(Box::new(state));
+            warm.push(state);
             if let Some(image) = &image {
                 self.follow_mode(image.clock);
                 self.core.retrace_clock(image.now);
@@ -424,7 +428,7 @@ impl Shard {
             Ok(Record::Snapshot(snapshot)) => CoreImage::parse(snapshot.state).ok(),
             _ => None,
         });
-        self.records.clear();
+        self.forget_said();
         state.ok_or(VerifyError::Empty)
     }
 
@@ -447,10 +451,10 @@ impl Shard {
         if image.generation != 0 {
             let model = context.model(image.generation, line.header.lsn)?;
             let options = born.core.options().clone();
-            let warm = (0..shards).map(|_| Box::new(fresh(&model.loaded, &options)));
+            let warm = (0..shards).map(|_| fresh(&model.loaded, &options));
             born.cell.publish(Arc::new(bundle_of(&model, warm.collect())));
             born.step(&[]);
-            born.records.clear();
+            born.forget_said();
             born.adopted = Some(image.generation);
             born.model = Some(model);
             born.given = true;
@@ -555,7 +559,8 @@ fn undo(image: &mut CoreImage, due: &[Held]) {
     }
 }
 
-fn bundle_of(model: &Model, warm: Vec<Box<WarmState>>) -> Bundle {
+fn bundle_of(model: &Model, warm: Vec<WarmState>) -> Bundle {
+    let warm = warm.into_iter().map(Box::new).collect();
     Bundle::new(model.terms.clone(), Arc::clone(&model.loaded), warm)
 }
 
@@ -605,7 +610,11 @@ fn image_of(line: &Line<'_>, state: &[u8]) -> Result<CoreImage, VerifyError> {
 }
 
 fn unsaid(line: &Line<'_>) -> VerifyError {
-    Difference::of(line, "kind", line.kind().word(), "no such record").into()
+    match &line.record {
+        Record::State(state) => Difference::of(line, "state", format_args!("{state:?}"), "no such record"),
+        _ => Difference::of(line, "kind", line.kind().word(), "no such record"),
+    }
+    .into()
 }
 
 const fn nanos(at: UtcMillis) -> UnixNanos {

@@ -142,10 +142,11 @@ impl Scene {
             }
         };
         run(&mut pump, 0, n * 4 / 10);
-        pump.run(&[Input::Halt { latch: Latch::Local }]).unwrap();
+        pump.run(&[Input::Halt { latch: Latch::Local }])
+            .expect("a journal of our own");
         run(&mut pump, n * 4 / 10, n * 4 / 10 + 60);
         pump.run(&[directive(1, false, false), directive(2, false, true)])
-            .unwrap();
+            .expect("a journal of our own");
         run(&mut pump, n * 4 / 10 + 60, n / 2);
         cell.publish(self.bundle(2, 0));
         run(&mut pump, n / 2, n * 6 / 10);
@@ -158,7 +159,8 @@ impl Scene {
         let mut pump = self.pump(core, self.start(opened));
         cell.publish(self.bundle(3, 0));
         run(&mut pump, n * 7 / 10, n * 8 / 10);
-        pump.run(&[directive(3, true, false)]).unwrap();
+        pump.run(&[directive(3, true, false)])
+            .expect("a journal of our own");
         run(&mut pump, n * 8 / 10, n * 85 / 100);
         let (_, mut outlet) = pump.into_parts();
         outlet.writer().expect("a journal").sync().expect("a disk");
@@ -168,14 +170,14 @@ impl Scene {
         let features = &self.models.by_generation[&3].0;
         let strategy = rig::strategy(features);
         let snapshot = &opened.recovered.snapshots[0];
-        let image = CoreImage::parse(&snapshot.state).unwrap();
+        let image = CoreImage::parse(&snapshot.state).expect("a journal of our own");
         core.restore(&image, Some((features.hash(), strategy.plan())))
-            .unwrap();
+            .expect("a journal of our own");
         let mut recovery = Recovery::new(core, Some(strategy.plan()));
-        let mut cursor = opened.recovered.records().unwrap();
-        while let Some(read) = cursor.read().unwrap() {
+        let mut cursor = opened.recovered.records().expect("a journal of our own");
+        while let Some(read) = cursor.read().expect("a journal of our own") {
             if read.header.lsn > snapshot.lsn {
-                recovery.apply(&read.record().unwrap());
+                recovery.apply(&read.record().expect("a journal of our own"));
             }
         }
     }
@@ -199,7 +201,7 @@ fn verified(dir: &Path, models: &mut Seeded) -> Result<Summary, VerifyError> {
 
 #[test]
 fn an_honest_journal_passes() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a journal of our own");
     let mut scene = Scene::new(1);
     scene.journal(dir.path());
     let summary = match verified(dir.path(), &mut scene.models) {
@@ -222,7 +224,7 @@ fn an_honest_journal_passes() {
 
 #[test]
 fn a_missing_contract_is_named() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a journal of our own");
     Scene::new(1).journal(dir.path());
     let args = engine::cli::verify::Args {
         verify: dir.path().to_owned(),

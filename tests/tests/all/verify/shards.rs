@@ -33,14 +33,19 @@ impl Two {
         let rig = &mut self.rigs[shard];
         rig.step(inputs);
         rig.records.stamp_decided(UnixNanos(5));
-        self.writer.append(&mut rig.records, UnixNanos(5)).unwrap();
-        self.writer.commit().unwrap();
+        self.writer
+            .append(&mut rig.records, UnixNanos(5))
+            .expect("a journal that can be written");
+        self.writer.commit().expect("a journal that can be written");
     }
 
     /// The second core lags: each takes the whole part before the other sees it.
     fn run(&mut self, inputs: &[Input]) {
         for shard in 0..2 {
-            if self.writer.wants_snapshot(u16::try_from(shard).unwrap()) {
+            if self
+                .writer
+                .wants_snapshot(u16::try_from(shard).expect("a journal that can be written"))
+            {
                 self.write(shard, &[Input::Snapshot]);
             }
             self.write(shard, inputs);
@@ -51,15 +56,17 @@ impl Two {
             let before = (!self.previous.is_empty()).then_some(self.previous.as_str());
             records.push_swapped(terms.generation, terms.digest, terms.model_id.as_str(), before);
             self.previous = terms.model_id.to_string();
-            self.writer.append(&mut records, UnixNanos(5)).unwrap();
-            self.writer.commit().unwrap();
+            self.writer
+                .append(&mut records, UnixNanos(5))
+                .expect("a journal that can be written");
+            self.writer.commit().expect("a journal that can be written");
         }
     }
 }
 
 #[test]
 fn every_core_is_verified_by_its_own_records() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a journal that can be written");
     let mut scene = Scene::new(2);
     let rigs = (0..2).map(|shard| {
         let mut rig = Rig::new(CoreOptions {
@@ -89,7 +96,9 @@ fn every_core_is_verified_by_its_own_records() {
     for part in scene.inputs[n * 6 / 10..n * 8 / 10].chunks(50) {
         two.run(part);
     }
-    two.writer.stop(UnixNanos(6)).unwrap();
+    two.writer
+        .stop(UnixNanos(6))
+        .expect("a journal that can be written");
     drop(two.rigs);
     let summary = match verified(dir.path(), &mut scene.models) {
         Ok(summary) => summary,
@@ -101,13 +110,13 @@ fn every_core_is_verified_by_its_own_records() {
 
     // Old segments deleted: what is left is verified from its snapshots on.
     let mut files: Vec<_> = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|e| e.unwrap().path())
+        .expect("a journal that can be written")
+        .map(|e| e.expect("a journal that can be written").path())
         .collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "seg"));
     files.sort();
     for file in &files[..files.len() / 2] {
-        std::fs::remove_file(file).unwrap();
+        std::fs::remove_file(file).expect("a journal that can be written");
     }
     let rest = match verified(dir.path(), &mut scene.models) {
         Ok(summary) => summary,

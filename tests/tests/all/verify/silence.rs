@@ -13,7 +13,7 @@ const FLATTEN_AFTER_S: u32 = 30;
 
 #[test]
 fn a_silent_feed_is_found_silent_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a journal of our own");
     let mut scene = Scene::new(1);
     scene.options.clock = ClockMode::Wall;
     scene.models.flatten_after_s = Some(FLATTEN_AFTER_S);
@@ -35,27 +35,35 @@ fn a_silent_feed_is_found_silent_again() {
             } else {
                 7_100_000_000
             };
-            pump.run(&[Input::Clock { now: UnixNanos(now) }]).unwrap();
+            pump.run(&[Input::Clock { now: UnixNanos(now) }])
+                .expect("a journal of our own");
         }
         now = due;
-        pump.run(&[Input::Clock { now: UnixNanos(now) }, *input]).unwrap();
+        pump.run(&[Input::Clock { now: UnixNanos(now) }, *input])
+            .expect("a journal of our own");
         // Every few hours the feed falls silent with the session still on.
         if now / 1_000_000_000 % 10_800 == 0 {
             for _ in 0..60 {
                 now += 7_100_000_000;
-                pump.run(&[Input::Clock { now: UnixNanos(now) }]).unwrap();
+                pump.run(&[Input::Clock { now: UnixNanos(now) }])
+                    .expect("a journal of our own");
             }
         }
     }
     let (_, mut outlet) = pump.into_parts();
-    outlet.writer().expect("a journal").sync().unwrap();
+    outlet
+        .writer()
+        .expect("a journal")
+        .sync()
+        .expect("a journal of our own");
     drop(outlet);
 
-    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir.path()))).unwrap();
-    let mut cursor = reader.from_lsn(1).unwrap();
+    let reader =
+        JournalReader::offline(Arc::new(RealDisk::unlocked(dir.path()))).expect("a journal of our own");
+    let mut cursor = reader.from_lsn(1).expect("a journal of our own");
     let (mut silences, mut flattened) = (0, 0);
-    while let Some(read) = cursor.read().unwrap() {
-        match read.record().unwrap() {
+    while let Some(read) = cursor.read().expect("a journal of our own") {
+        match read.record().expect("a journal of our own") {
             Record::State(state) if state.state == LiveState::StaleFeed => silences += 1,
             Record::Flatten(order) if order.cause == FlattenCause::StaleFeed => flattened += 1,
             _ => {}

@@ -19,14 +19,14 @@ struct Place {
 }
 
 fn places(dir: &Path) -> Vec<Place> {
-    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir))).unwrap();
-    let mut cursor = reader.from_lsn(1).unwrap();
+    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir))).expect("a journal of our own");
+    let mut cursor = reader.from_lsn(1).expect("a journal of our own");
     let mut places = Vec::new();
-    while let Some(read) = cursor.read().unwrap() {
+    while let Some(read) = cursor.read().expect("a journal of our own") {
         places.push(Place {
             header: read.header,
             file: read.file.to_owned(),
-            offset: usize::try_from(read.offset).unwrap(),
+            offset: usize::try_from(read.offset).expect("a journal of our own"),
             payload: read.payload.to_vec(),
         });
     }
@@ -35,7 +35,7 @@ fn places(dir: &Path) -> Vec<Place> {
 
 impl Place {
     fn record(&self) -> Record<'_> {
-        Record::decode(self.header.kind, &self.payload).unwrap()
+        Record::decode(self.header.kind, &self.payload).expect("a journal of our own")
     }
 
     /// The bar, when it is one that `wanted` accepts.
@@ -81,10 +81,10 @@ fn rewrite(dir: &Path, place: &Place, change: impl FnOnce(&mut BarRecord<'_>, &m
     assert_eq!(records.payload(entry).len(), place.payload.len());
     place.header.fill(records.frame_mut(entry));
     let path = dir.join(&place.file);
-    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bytes = std::fs::read(&path).expect("a journal of our own");
     let frame = records.bytes();
     bytes[place.offset..place.offset + frame.len()].copy_from_slice(frame);
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, bytes).expect("a journal of our own");
 }
 
 fn difference(dir: &Path, scene: &mut Scene) -> Difference {
@@ -130,7 +130,7 @@ fn every_changed_field_is_named_with_its_record() {
         ("generation", |bar, _| bar.generation += 1),
         ("contract", |bar, _| bar.contract[7] ^= 1),
     ];
-    let honest = tempfile::tempdir().unwrap();
+    let honest = tempfile::tempdir().expect("a journal of our own");
     let mut scene = Scene::new(1);
     scene.journal(honest.path());
     let places = places(honest.path());
@@ -158,7 +158,7 @@ fn every_changed_field_is_named_with_its_record() {
 
 #[test]
 fn a_changed_reason_and_a_changed_price_are_named() {
-    let honest = tempfile::tempdir().unwrap();
+    let honest = tempfile::tempdir().expect("a journal of our own");
     let mut scene = Scene::new(1);
     scene.journal(honest.path());
     let places = places(honest.path());
@@ -204,7 +204,7 @@ fn a_changed_reason_and_a_changed_price_are_named() {
 
 #[test]
 fn a_removed_bar_shows_at_the_next_of_its_instrument() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().expect("a journal of our own");
     let mut scene = Scene::new(1);
     scene.journal(dir.path());
     let places = places(dir.path());
@@ -223,7 +223,7 @@ fn a_removed_bar_shows_at_the_next_of_its_instrument() {
     let next = next.expect("it went on");
     // Everything behind it is renumbered, as somebody would who knows the format.
     let path = dir.path().join(last_file);
-    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bytes = std::fs::read(&path).expect("a journal of our own");
     bytes.truncate(places[at].offset);
     for place in &places[at + 1..] {
         let header = Header {
@@ -237,17 +237,17 @@ fn a_removed_bar_shows_at_the_next_of_its_instrument() {
         header.fill(&mut frame);
         bytes.extend_from_slice(&frame);
     }
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, bytes).expect("a journal of our own");
     let found = difference(dir.path(), &mut scene);
     assert_eq!(found.lsn, next.header.lsn - 1, "{found}");
     assert_eq!(found.instrument, name(next));
 }
 
 fn copy(from: &Path) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+    let to = tempfile::tempdir().expect("a journal of our own");
+    for entry in std::fs::read_dir(from).expect("a journal of our own") {
+        let entry = entry.expect("a journal of our own");
+        std::fs::copy(entry.path(), to.path().join(entry.file_name())).expect("a journal of our own");
     }
     to
 }
