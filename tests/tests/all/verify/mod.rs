@@ -44,9 +44,12 @@ struct Seeded {
 
 impl Models for Seeded {
     fn model(&mut self, generation: u64, _cores: u16) -> Result<Model, ModelError> {
-        let (features, seed) = self.by_generation.get(&generation).ok_or(ModelError::Missing {
-            path: format!("contracts/{generation}.json"),
-        })?;
+        let (features, seed) = self
+            .by_generation
+            .get(&generation)
+            .ok_or_else(|| ModelError::Missing {
+                path: format!("contracts/{generation}.json"),
+            })?;
         let bundle = rig::bundle(features, &self.options, generation, *seed);
         Ok(Model {
             terms: Terms {

@@ -40,7 +40,7 @@ impl Place {
 
     /// The bar, when it is one that `wanted` accepts.
     fn is_bar(&self, wanted: impl Fn(&Outcome<'_>) -> bool) -> bool {
-        matches!(self.record(), Record::Bar(bar) if wanted(&bar.outcome) && bar.observation.len() > 0)
+        matches!(self.record(), Record::Bar(bar) if wanted(&bar.outcome) && !bar.observation.is_empty())
     }
 }
 
