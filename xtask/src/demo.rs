@@ -29,8 +29,8 @@ pub struct Args {
     /// Daily macro series for your bars (CSV); without it the features that need none are used.
     #[arg(long, requires = "bars")]
     r#macro: Option<PathBuf>,
-    /// How much faster than life the feed is: 1, 100 or max.
-    #[arg(long, default_value = "100")]
+    /// How much faster than life the feed is, or max; 600 is two bars a second.
+    #[arg(long, default_value = "600")]
     speed: String,
     /// Sessions of the bars that are fed live; what lies before them is history.
     #[arg(long, default_value_t = 5)]
@@ -168,7 +168,9 @@ pub fn run(args: &Args) -> Result<(), String> {
     children.wait_for_port("run", &engine_at, START_SECONDS)?;
     let url = format!("ws://{engine_at}/v1/signals");
     eprintln!("signals of {url}; Ctrl-C ends the demo");
+    // From the first message on: a feed at full speed is done before anybody has connected.
     let mut tail = engine(&["tail", &url, "--token", settings::TOKEN]);
+    tail.args(["--resume-from", "1", "--epoch", "1"]);
     if let Some(count) = args.signals {
         tail.args(["--count", &count.to_string()]);
     }
@@ -176,6 +178,27 @@ pub fn run(args: &Args) -> Result<(), String> {
         .seconds
         .map(|seconds| Instant::now() + Duration::from_secs(seconds));
     children.follow(&mut tail, until, args.signals)
+}
+
+/// The demo as a test: twenty signals of a generated market, and of the real bars where they are.
+pub fn check(read: &mut dyn FnMut(&str)) -> Result<(), String> {
+    let args = |bars: Option<PathBuf>, macros, speed: &str| Args {
+        stamp: bars.is_some().then_some(Stamp::Open),
+        bars,
+        r#macro: macros,
+        speed: speed.to_owned(),
+        live_days: 5,
+        signals: Some(20),
+        seconds: Some(START_SECONDS),
+    };
+    run(&args(None, None, "6000"))?;
+    let data = runner::root().join("../shared/data");
+    if data.is_dir() {
+        let file = |name: &str| Some(data.join(name));
+        return run(&args(file("usdcop_5m.csv.gz"), file("macro_daily.csv"), "max"));
+    }
+    runner::skip("the demo on real bars", "../shared/data not found", read);
+    Ok(())
 }
 
 fn program(folder: &Path, name: &str, words: &[&str]) -> Command {

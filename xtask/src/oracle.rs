@@ -13,7 +13,7 @@ pub fn run(read: &mut dyn FnMut(&str)) -> Result<(), String> {
     let home = runner::target().join("oracle");
     let python = home.join("bin").join("python");
     if let Err(why) = install(&home, &python) {
-        skip("live comparison with TA-Lib and pandas", &why, read);
+        runner::skip("live comparison with TA-Lib and pandas", &why, read);
         return Ok(());
     }
     let script = runner::root().join("strategy/tests/oracle/regenerate.py");
@@ -30,18 +30,12 @@ pub fn run(read: &mut dyn FnMut(&str)) -> Result<(), String> {
     if runner::root().join("../shared/data").is_dir() {
         return compare(&[Path::new("--engine"), &engine]);
     }
-    skip(
+    runner::skip(
         "every row of `engine features` against TA-Lib and pandas",
         "../shared/data not found",
         read,
     );
     Ok(())
-}
-
-fn skip(what: &str, why: &str, read: &mut dyn FnMut(&str)) {
-    let line = format!("SKIPPED: {what}: {why}");
-    eprintln!("{line}");
-    read(&line);
 }
 
 /// Makes the environment once; later runs find it whole.

@@ -84,6 +84,13 @@ pub fn works(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Says that something was not tested, in the words the tests use, and has it counted.
+pub fn skip(what: &str, why: &str, read: &mut dyn FnMut(&str)) {
+    let line = format!("SKIPPED: {what}: {why}");
+    eprintln!("{line}");
+    read(&line);
+}
+
 /// Runs to the end, shows both streams as they come, and hands every line to `read`.
 pub fn run_reading(command: &mut Command, mut read: impl FnMut(&str)) -> Result<bool, String> {
     let what = shown(command);

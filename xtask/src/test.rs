@@ -3,7 +3,7 @@
 //! Lines that begin with `SKIPPED:` are counted; tests write them for what they could not run. Under `--strict`
 //! (`.ci/run` with the data there) one of them is a failure.
 
-use crate::{oracle, runner, setup};
+use crate::{demo, oracle, runner, setup};
 
 /// Arguments of `test`.
 #[derive(clap::Args)]
@@ -34,6 +34,13 @@ const STAGES: [(&str, &[&str]); 4] = [
     ),
     ("engine", &["-p", "engine"]),
     ("end to end", &["-p", "tests", "-p", "benches"]),
+];
+
+/// Checks that are no `cargo test`, and what carries each out.
+type Check = fn(&mut dyn FnMut(&str)) -> Result<(), String>;
+const CHECKS: [(&str, Check); 2] = [
+    ("live comparison with TA-Lib and pandas", oracle::run),
+    ("demo", demo::check),
 ];
 
 /// What the stages came to.
@@ -83,11 +90,13 @@ pub fn run(args: &Args) -> Result<(), String> {
             break;
         }
     }
-    if broken.is_empty() {
-        eprintln!("\n== live comparison with TA-Lib and pandas");
-        if let Err(error) = oracle::run(&mut |line| tally.read(line)) {
-            eprintln!("xtask: {error}");
-            broken.push("live comparison with TA-Lib and pandas");
+    for (name, check) in CHECKS {
+        if broken.is_empty() {
+            eprintln!("\n== {name}");
+            if let Err(error) = check(&mut |line| tally.read(line)) {
+                eprintln!("xtask: {error}");
+                broken.push(name);
+            }
         }
     }
     println!(

@@ -92,6 +92,7 @@ impl Children {
         until: Option<Instant>,
         wanted: Option<u64>,
     ) -> Result<(), String> {
+        ends_with_us(tail);
         let mut following = tail
             .stdin(Stdio::null())
             .spawn()
