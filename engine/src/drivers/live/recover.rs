@@ -8,6 +8,7 @@ use strategy::plan::FeaturePlan;
 
 use crate::core::Core;
 use crate::core::bytes::BadBytes;
+use crate::core::record::Record;
 use crate::core::recovery::Recovery;
 use crate::core::snapshot::CoreImage;
 use crate::drivers::load::CONTRACTS_DIR;
@@ -59,18 +60,28 @@ pub fn recover(
         .and_then(|(_, _, image)| plan_of(dir, image));
     let plan = plan.as_ref().map(|(hash, plan)| (*hash, plan));
     for core in cores.iter_mut() {
-        for (_, _, image) in &images {
-            core.restore(image, plan)?;
+        let (own, shards) = (core.options().shard, core.options().shards);
+        // Every core records what it was told, so with an unchanged number of cores each reads only what is its own.
+        let mut written_by_as_many = recovered.snapshots.first().is_none_or(|s| s.shards == shards);
+        for (shard, _, image) in &images {
+            if *shard == own || !written_by_as_many {
+                core.restore(image, plan)?;
+            }
         }
         let mut recovery = Recovery::new(core, plan.map(|(_, plan)| plan));
         let mut records = recovered.records()?;
         while let Some(read) = records.read()? {
+            let record = read.record()?;
+            if let Record::Start(start) = &record {
+                written_by_as_many = start.shards == shards;
+            }
+            let shard = read.header.shard;
             let behind = images
                 .iter()
-                .find(|(shard, ..)| *shard == read.header.shard)
+                .find(|(of, ..)| *of == shard)
                 .map_or(0, |(_, lsn, _)| *lsn);
-            if read.header.lsn > behind {
-                recovery.apply(&read.record()?);
+            if read.header.lsn > behind && (shard == own || !written_by_as_many) {
+                recovery.apply(&record);
             }
         }
     }
