@@ -219,3 +219,12 @@ pub const FOLLOWER_PERIOD_MS: u64 = 500;
 
 /// Looks at a client count of 0 while the driver's runtime drains, [`DRIVER_TICK_MS`] apart: two seconds for the last messages.
 pub const DRAIN_LOOKS_MAX: u32 = 40;
+
+/// Inputs that may wait for one core of the pipeline driver: four full batches, some 400 kB; then the feed waits.
+pub const PIPELINE_INPUTS_WAITING_MAX: usize = 4_096;
+
+/// Arenas per core of the pipeline driver: one being filled, one being written, two between them.
+pub const PIPELINE_BATCHES_PER_CORE: usize = 4;
+
+/// How often a thread that waits for the journal's word looks whether the journal is still there, in milliseconds.
+pub const PIPELINE_JOURNAL_LOOK_MS: u64 = 50;

@@ -90,6 +90,12 @@ impl Core {
         self.latches
     }
 
+    /// The newest directive.
+    #[must_use]
+    pub const fn directive(&self) -> Option<NewestDirective> {
+        self.directive
+    }
+
     /// True while a latch is set.
     #[must_use]
     pub const fn is_halted(&self) -> bool {

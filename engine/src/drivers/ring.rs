@@ -3,7 +3,7 @@
 //! A waiting side parks (`std::thread::park`, a futex on Linux: no mutex is touched to wake it) or spins. Nothing is ever dropped
 //! for lack of room: a full ring makes the producer wait, and bars that wait become `late` by the core's own rule.
 
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
@@ -60,10 +60,11 @@ struct Shared<T> {
     wait: Wait,
     producer: Side,
     consumer: Side,
+    producers: AtomicUsize,
     closed: AtomicBool,
 }
 
-/// The end that pushes; dropping it closes the ring once it is drained.
+/// The end that pushes; dropping the last one closes the ring once it is drained.
 pub struct Producer<T>(Arc<Shared<T>>);
 
 /// The end that pops.
@@ -80,6 +81,7 @@ pub fn ring<T>(capacity: usize, wait: Wait) -> (Producer<T>, Consumer<T>) {
         wait,
         producer: Side::new(),
         consumer: Side::new(),
+        producers: AtomicUsize::new(1),
         closed: AtomicBool::new(false),
     });
     (Producer(Arc::clone(&shared)), Consumer(shared))
@@ -112,6 +114,21 @@ impl<T> Producer<T> {
         }
     }
 
+    /// Another end that pushes, for another thread.
+    ///
+    /// Only one thread can sleep for room: a shared ring must hold everything its producers can have under way at once.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        self.0.producers.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(&self.0))
+    }
+
+    /// True when nobody will pop any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Acquire)
+    }
+
     /// Items waiting, for the metrics.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -133,6 +150,9 @@ impl<T> Producer<T> {
 
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
+        if self.0.producers.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
         self.0.closed.store(true, Ordering::Release);
         self.0.consumer.wake();
     }
@@ -172,11 +192,37 @@ impl<T> Consumer<T> {
         item
     }
 
+    /// True when nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.queue.is_empty()
+    }
+
+    /// Takes the next item, waiting for it; `None` when the producers are gone and nothing waits.
+    #[must_use]
+    pub fn take(&self) -> Option<T> {
+        loop {
+            if let Some(item) = self.pop() {
+                return Some(item);
+            }
+            if self.wait() == Woken::Closed {
+                return self.pop();
+            }
+        }
+    }
+
     /// Waits until something may be there. May return without cause; the caller looks and waits again.
     #[must_use]
     pub fn wait(&self) -> Woken {
+        self.wait_unless(|| false)
+    }
+
+    /// The same, but does not sleep when `called` says that something else is to be done. Whoever makes it true calls
+    /// [`Waker::wake`] afterwards.
+    #[must_use]
+    pub fn wait_unless(&self, called: impl Fn() -> bool) -> Woken {
         let shared = &*self.0;
-        let ready = || !shared.queue.is_empty() || shared.closed.load(Ordering::Acquire);
+        let ready = || !shared.queue.is_empty() || shared.closed.load(Ordering::Acquire) || called();
         match shared.wait {
             Wait::Spin => std::hint::spin_loop(),
             Wait::Park => shared.consumer.sleep_unless(ready),
@@ -229,6 +275,21 @@ mod tests {
         let gone = std::thread::spawn(move || drop(consumer));
         assert_eq!(producer.push(2), Err(2));
         gone.join().unwrap();
+    }
+
+    #[test]
+    fn a_ring_with_several_producers_closes_with_the_last() {
+        let (one, consumer) = ring::<u8>(2, Wait::Park);
+        let two = one.another();
+        assert_eq!(one.push(1), Ok(()));
+        drop(one);
+        assert_eq!(two.push(2), Ok(()));
+        assert!(!two.is_closed());
+        drop(two);
+        assert_eq!(
+            [consumer.take(), consumer.take(), consumer.take()],
+            [Some(1), Some(2), None]
+        );
     }
 
     #[test]

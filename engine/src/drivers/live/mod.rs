@@ -4,6 +4,7 @@
 //! is there before the first bar), then the driver begins to read. What is stopped first is reading; what is closed last is the
 //! journal.
 
+mod driver;
 mod follow;
 mod history;
 mod recover;
@@ -20,13 +21,13 @@ use contracts::wire::ClockMode as WireClock;
 use strategy::calendar::Calendar;
 use tokio::sync::watch;
 
+use self::driver::DriverParts;
 use self::follow::{Accepted as AcceptedContracts, LiveEngine, StartingWriter};
 pub use self::recover::RecoverError;
 use super::hub_out::{HubOut, LastSwapped};
 use super::inbox::{Inbox, PositionInbox};
-use super::inline::{self, DriverEnd, InlineParts};
+use super::intake::DriverEnd;
 use super::outlet::{Numbers, Outlet};
-use super::pump::Pump;
 use super::start::{StartError, open_journal, start_run};
 use super::warm::KnownHistory;
 use crate::bundle::{Accepted, BuildOptions, BundleCell, Holder, Keeper, Serves, Verified};
@@ -103,9 +104,6 @@ pub enum LiveError {
         /// Why.
         source: std::io::Error,
     },
-    /// Only the inline driver is built; choose it.
-    #[error("driver = \"pipeline\" cannot be started by this build; set driver = \"inline\"")]
-    Pipeline,
 }
 
 fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> LiveError {
@@ -163,6 +161,7 @@ fn core_options(options: &LiveOptions) -> CoreOptions {
         },
         series: series.into(),
         batch_rows_max: options.batch_rows_max,
+        shards: options.config.shards,
         ..CoreOptions::single(instruments_of(&options.config))
     }
 }
@@ -174,9 +173,6 @@ impl Live {
     /// [`LiveError`].
     pub fn start(options: LiveOptions) -> Result<Self, LiveError> {
         let config = &options.config;
-        if config.driver == crate::config::DriverKind::Pipeline {
-            return Err(LiveError::Pipeline);
-        }
         let clock = Arc::clone(&options.clock);
         let core_options = core_options(&options);
         let dir = config.journal.dir.clone();
@@ -187,10 +183,21 @@ impl Live {
         };
         let history = Arc::new(history);
         let cell = Arc::new(BundleCell::default());
-        let mut cores = [Core::new(core_options.clone(), Holder::new(Arc::clone(&cell), 0))];
+        let shards: Vec<CoreOptions> = (0..config.shards)
+            .map(|shard| CoreOptions {
+                shard,
+                ..core_options.clone()
+            })
+            .collect();
+        let mut cores: Vec<Core> = shards
+            .iter()
+            .map(|shard| {
+                let holder = Holder::new(Arc::clone(&cell), usize::from(shard.shard));
+                Core::new(shard.clone(), holder)
+            })
+            .collect();
         let recovered = recover::recover(&dir, &opened.recovered, &mut cores)?;
-        let [core] = cores;
-        let metrics = Metrics::new(1);
+        let metrics = Metrics::new(cores.len());
         if let Some(torn) = &opened.recovered.torn {
             tracing::warn!(file = %torn.file, offset = torn.offset, bytes = torn.bytes, "a torn tail was cut");
         }
@@ -207,8 +214,8 @@ impl Live {
             },
             serving: Serving::default(),
             instruments: core_options.instruments.to_vec(),
-            positions: core.positions().collect(),
-            halted: core.is_halted(),
+            positions: by_instrument(&cores, |core| core.positions().collect()),
+            halted: cores.iter().any(Core::is_halted),
             next_seq: writer.next_seq(),
             epochs: writer.carry().epochs.iter().map(epoch_start).collect(),
             ring_messages: config.signals.ring_messages,
@@ -229,7 +236,7 @@ impl Live {
         let engine = LiveEngine {
             inbox: Arc::clone(&inbox),
             starting: Arc::clone(&starting),
-            cores: vec![core_options.clone()],
+            cores: shards,
             history: Arc::clone(&history),
             reader: reader.clone(),
             dir: dir.clone(),
@@ -249,7 +256,7 @@ impl Live {
                     allow_local_contracts: config.allow_local_contracts,
                 }),
                 trusted: Some(config.trusted()),
-                cores: 1,
+                cores: config.shards,
                 clock: Arc::clone(&clock),
             },
             accepted: carry
@@ -271,10 +278,7 @@ impl Live {
             .collect();
         let feed_history = feed_history(&history, &core_options.instruments, &accepted);
         let (feed, feed_handle) = feed(&options, &core_options, held, feed_history)?;
-        let reports: Vec<_> = core
-            .reports()
-            .map(|(place, as_of)| (InstrumentIndex(u32::try_from(place).unwrap_or(u32::MAX)), as_of))
-            .collect();
+        let reports: Vec<_> = cores.iter().flat_map(reports_of).collect();
         let out = HubOut::new(
             publisher,
             Arc::clone(&metrics),
@@ -286,25 +290,22 @@ impl Live {
                 bell.clone(),
             )),
         );
-        let pump = Pump::new(
-            core,
-            Outlet::new(Numbers::Journal(Box::new(writer)), out),
-            Arc::clone(&clock),
-        )
-        .measured(Arc::clone(&metrics));
-        let syncer = Syncer::spawn().map_err(system("thread"))?;
-        let parts = InlineParts {
-            pump,
+        let outlet = Outlet::new(Numbers::Journal(Box::new(writer)), out);
+        let parts = DriverParts {
+            first: recover::levelling(&cores),
+            cores,
+            outlet,
             inbox: Arc::clone(&inbox),
             control: control_in,
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
-            syncer,
+            syncer: Syncer::spawn().map_err(system("thread"))?,
             feed: feed_handle,
         };
         let (stop, stopped) = watch::channel(false);
         let (ended_tx, ended) = watch::channel(false);
-        let (driver, driver_runtime) = spawn_driver(parts, feed, stopped, ended_tx, Arc::clone(&hub))?;
+        let (driver, driver_runtime) =
+            driver::spawn(config, parts, feed, stopped, ended_tx, Arc::clone(&hub))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("edges")
@@ -318,7 +319,7 @@ impl Live {
         let server_options = ServerOptions {
             listen: config.listen,
             send_buffer_bytes: options.send_buffer_bytes,
-            driver: Some(driver_runtime),
+            driver: driver_runtime,
             own_ticks: true,
         };
         let parts = Parts {
@@ -528,58 +529,21 @@ fn say_serving(hub: &Hub, metrics: &Metrics, verified: &Verified) {
     });
 }
 
-/// The driver's thread: one current-thread runtime, which the first signal clients share.
-fn spawn_driver(
-    parts: InlineParts,
-    feed: FeedService<WallNow>,
-    stop: watch::Receiver<bool>,
-    ended: watch::Sender<bool>,
-    hub: Arc<Hub>,
-) -> Result<(JoinHandle<Result<(), LiveEnd>>, tokio::runtime::Handle), LiveError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(system("runtime"))?;
-    let handle = runtime.handle().clone();
-    let clock = Arc::clone(&parts.clock);
-    let thread = std::thread::Builder::new()
-        .name("driver".to_owned())
-        .spawn(move || {
-            let tasks = tokio::task::LocalSet::new();
-            let (pump, end) = tasks.block_on(&runtime, inline::run(parts, feed, stop));
-            let outcome = match end {
-                Some(end) => {
-                    hub.fault(contracts::wire::FaultCode::JournalFailed);
-                    Err(end.into())
-                }
-                None => close(pump, &clock),
-            };
-            ended.send_replace(true);
-            // Clients of this runtime read their last messages and the close frame before it goes.
-            runtime.block_on(drain(hub));
-            outcome
-        });
-    Ok((thread.map_err(system("thread"))?, handle))
+/// Facts of each core about its own instruments, in the order of the slot's.
+fn by_instrument<T: Copy>(cores: &[Core], of: impl Fn(&Core) -> Vec<T>) -> Vec<T> {
+    let each: Vec<Vec<T>> = cores.iter().map(of).collect();
+    let count = each.iter().map(Vec::len).sum();
+    (0..count)
+        .map(|at: usize| each[at % cores.len()][at / cores.len()])
+        .collect()
 }
 
-/// Waits until the hub has told its clients that it ends, and they have left.
-async fn drain(hub: Arc<Hub>) {
-    hub.stop();
-    let mut look = tokio::time::interval(Duration::from_millis(crate::limits::DRIVER_TICK_MS));
-    for _ in 0..crate::limits::DRAIN_LOOKS_MAX {
-        if hub.clients() == 0 {
-            return;
-        }
-        look.tick().await;
-    }
-}
-
-fn close(pump: Pump<HubOut>, clock: &SharedClock) -> Result<(), LiveEnd> {
-    let (_, outlet) = pump.into_parts();
-    match outlet.into_parts().0 {
-        Numbers::Journal(writer) => writer.stop(clock.now()).map_err(LiveEnd::Close),
-        Numbers::Counted { .. } => Ok(()),
-    }
+fn reports_of(core: &Core) -> impl Iterator<Item = (InstrumentIndex, UtcMillis)> + '_ {
+    let (shard, shards) = (core.options().shard, core.options().shards);
+    core.reports().map(move |(local, as_of)| {
+        let place = local * usize::from(shards) + usize::from(shard);
+        (InstrumentIndex(u32::try_from(place).unwrap_or(u32::MAX)), as_of)
+    })
 }
 
 fn ensure_parent(path: &std::path::Path) -> Result<(), LiveError> {

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use contracts::hash::FeatureContractHash;
 use contracts::production::ProductionContract;
+use contracts::reason::Latch;
 use strategy::plan::FeaturePlan;
 
-use crate::core::Core;
 use crate::core::bytes::BadBytes;
 use crate::core::record::Record;
 use crate::core::recovery::Recovery;
 use crate::core::snapshot::CoreImage;
+use crate::core::{Core, Input};
 use crate::drivers::load::CONTRACTS_DIR;
 use crate::journal::{ReadError, Recovered};
 
@@ -86,4 +87,123 @@ pub fn recover(
         }
     }
     Ok(plan.map(|(hash, _)| hash))
+}
+
+/// What single cores must be told first, so that all are under the same latches and directive.
+///
+/// A crash in the midst of a control input can leave it in the records of some cores only; nobody got an acknowledgement then, and
+/// inputs of this kind come one after the other, so cores differ by one at most. The cores that lack it get it now: their
+/// `flatten` orders and records follow as they would have.
+#[must_use]
+pub fn levelling(cores: &[Core]) -> Vec<(usize, Input)> {
+    let known: Vec<_> = cores
+        .iter()
+        .map(|core| (core.latches(), core.directive()))
+        .collect();
+    level(&known)
+}
+
+fn level(known: &[(Latches, Option<NewestDirective>)]) -> Vec<(usize, Input)> {
+    let number = |directive: Option<NewestDirective>| directive.map_or(0, |directive| directive.number);
+    let newest = known
+        .iter()
+        .map(|(_, directive)| number(*directive))
+        .max()
+        .unwrap_or(0);
+    let ahead = known.iter().filter(|(_, directive)| number(*directive) == newest);
+    let is_set = |latch: Latch| ahead.clone().any(|(latches, _)| latches.is_set(latch));
+    let (control, local) = (is_set(Latch::Control), is_set(Latch::Local));
+    let directive = ahead.clone().find_map(|(_, directive)| *directive);
+    let mut inputs = Vec::new();
+    for (shard, (latches, held)) in known.iter().enumerate() {
+        let behind = number(*held) < newest;
+        if let (true, Some(directive)) = (behind, directive) {
+            let input = Input::Directive {
+                number: directive.number,
+                halted: control,
+                clears_control: !control,
+                clears_local: !local,
+                issued_at: directive.issued_at,
+                renew_by: directive.renew_by,
+            };
+            inputs.push((shard, input));
+        }
+        for (latch, set) in [(Latch::Control, control && !behind), (Latch::Local, local)] {
+            if set && !latches.is_set(latch) {
+                inputs.push((shard, Input::Halt { latch }));
+            }
+        }
+    }
+    inputs
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::time::UtcMillis;
+
+    use super::*;
+
+    fn state(bits: u8, number: u64) -> (Latches, Option<NewestDirective>) {
+        let directive = NewestDirective {
+            number,
+            issued_at: UtcMillis(1),
+            renew_by: UtcMillis(2),
+        };
+        (
+            Latches::from_bits(bits).unwrap(),
+            (number > 0).then_some(directive),
+        )
+    }
+
+    #[test]
+    fn equal_cores_are_told_nothing() {
+        assert_eq!(level(&[state(1, 4), state(1, 4)]), []);
+        assert_eq!(level(&[state(0, 0)]), []);
+    }
+
+    #[test]
+    fn a_halt_that_reached_one_core_reaches_the_others() {
+        let halt = Input::Halt { latch: Latch::Local };
+        assert_eq!(
+            level(&[state(0, 4), state(2, 4), state(0, 4)]),
+            [(0, halt), (2, halt)]
+        );
+    }
+
+    #[test]
+    fn a_directive_that_reached_one_core_reaches_the_others() {
+        let told = level(&[state(0, 5), state(3, 4)]);
+        assert!(
+            matches!(
+                told[..],
+                [(
+                    1,
+                    Input::Directive {
+                        number: 5,
+                        halted: false,
+                        clears_control: true,
+                        clears_local: true,
+                        ..
+                    }
+                )]
+            ),
+            "{told:?}"
+        );
+        let told = level(&[state(0, 4), state(1, 5)]);
+        assert!(
+            matches!(
+                told[..],
+                [(
+                    0,
+                    Input::Directive {
+                        number: 5,
+                        halted: true,
+                        clears_control: false,
+                        ..
+                    }
+                )]
+            ),
+            "{told:?}"
+        );
+    }
 }
