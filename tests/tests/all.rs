@@ -6,6 +6,8 @@ mod core;
 mod feeds;
 #[path = "all/fuzz.rs"]
 mod fuzz;
+#[path = "all/pipeline.rs"]
+mod pipeline;
 #[path = "all/tidy/mod.rs"]
 mod tidy;
 #[path = "all/verify/mod.rs"]

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use self::driver::DriverParts;
 use self::follow::{Accepted as AcceptedContracts, LiveEngine, StartingWriter};
-pub use self::recover::RecoverError;
+pub use self::recover::{RecoverError, levelling, restore};
 use super::hub_out::{HubOut, LastSwapped};
 use super::inbox::{Inbox, PositionInbox};
 use super::intake::DriverEnd;

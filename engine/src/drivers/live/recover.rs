@@ -8,6 +8,8 @@ use contracts::reason::Latch;
 use strategy::plan::FeaturePlan;
 
 use crate::core::bytes::BadBytes;
+use crate::core::confirmation::NewestDirective;
+use crate::core::latches::Latches;
 use crate::core::record::Record;
 use crate::core::recovery::Recovery;
 use crate::core::snapshot::CoreImage;
@@ -48,6 +50,18 @@ pub fn recover(
     recovered: &Recovered,
     cores: &mut [Core],
 ) -> Result<Option<FeatureContractHash>, RecoverError> {
+    restore(recovered, cores, |image| plan_of(dir, image))
+}
+
+/// The same with the feature plan from elsewhere: `plan_of` finds the one of a snapshot's operators.
+///
+/// # Errors
+/// [`RecoverError`].
+pub fn restore(
+    recovered: &Recovered,
+    cores: &mut [Core],
+    plan_of: impl FnOnce(&CoreImage) -> Option<(FeatureContractHash, FeaturePlan)>,
+) -> Result<Option<FeatureContractHash>, RecoverError> {
     let mut images = Vec::new();
     for snapshot in &recovered.snapshots {
         images.push((snapshot.shard, snapshot.lsn, CoreImage::parse(&snapshot.state)?));
@@ -58,7 +72,7 @@ pub fn recover(
     let plan = images
         .first()
         .filter(|_| same_features)
-        .and_then(|(_, _, image)| plan_of(dir, image));
+        .and_then(|(_, _, image)| plan_of(image));
     let plan = plan.as_ref().map(|(hash, plan)| (*hash, plan));
     for core in cores.iter_mut() {
         let (own, shards) = (core.options().shard, core.options().shards);
