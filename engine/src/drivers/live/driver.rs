@@ -147,7 +147,7 @@ async fn run(
 ) -> (Option<Outlet<HubOut>>, Option<DriverEnd>) {
     match driver {
         Driver::Inline(parts) => {
-            let (pump, end) = inline::run(*parts, feed, stop).await;
+            let (pump, end) = Box::pin(inline::run(*parts, feed, stop)).await;
             (Some(pump.into_parts().1), end)
         }
         Driver::Pipeline(pipeline) => pipeline.run(feed, stop).await,

@@ -53,6 +53,10 @@ pub(super) struct JournalThread<P> {
     /// The journal's own records.
     own: Records,
     /// Written, not yet published.
+    #[expect(
+        clippy::vec_box,
+        reason = "each goes home through its ring in the box it came in"
+    )]
     held: Vec<Box<Batch>>,
     syncs: Vec<(Box<[u64]>, SyncSender<u64>)>,
 }

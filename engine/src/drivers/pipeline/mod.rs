@@ -230,7 +230,9 @@ impl<P: Publish + 'static> Pipeline<P> {
             Ok((outlet, end)) => (Some(outlet), end),
             Err(_) => (None, Some(DriverEnd::Panicked)),
         };
-        let end = journal_end.or(end).or(panicked.then_some(DriverEnd::Panicked));
+        let end = journal_end
+            .or(end)
+            .or_else(|| panicked.then_some(DriverEnd::Panicked));
         (outlet, end)
     }
 }
