@@ -10,6 +10,7 @@
 pub mod faulty_feed;
 pub mod fuzz;
 pub mod guard;
+pub mod live;
 pub mod market;
 pub mod norm_stats;
 pub mod process;

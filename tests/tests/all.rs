@@ -6,6 +6,8 @@ mod core;
 mod feeds;
 #[path = "all/fuzz.rs"]
 mod fuzz;
+#[path = "all/parity.rs"]
+mod parity;
 #[path = "all/pipeline.rs"]
 mod pipeline;
 #[path = "all/tidy/mod.rs"]

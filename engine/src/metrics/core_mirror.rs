@@ -1,5 +1,6 @@
 //! A core's counters as others may read them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::counters::{Counters, REASONS};
@@ -42,6 +43,13 @@ impl Default for CoreMirror {
 }
 
 impl CoreMirror {
+    /// Batches by rows inferred, where there were any; the last size stands for all larger ones.
+    #[must_use]
+    pub fn batch_sizes(&self) -> BTreeMap<usize, u64> {
+        let counts = self.batch_sizes.iter().map(|cell| cell.load(Ordering::Relaxed));
+        counts.enumerate().filter(|(_, batches)| *batches > 0).collect()
+    }
+
     /// Copies the counters: plain stores, for the one thread that owns the core.
     pub fn store(&self, counters: &Counters) {
         let set = |cell: &AtomicU64, value: u64| cell.store(value, Ordering::Relaxed);
