@@ -14,3 +14,6 @@ mod core;
 
 #[path = "steady/policy.rs"]
 mod policy;
+
+#[path = "steady/swap.rs"]
+mod swap;
