@@ -1,5 +1,21 @@
-//! The `engine` binary: see `engine --help`.
+//! The `engine` binary.
 
-fn main() -> std::process::ExitCode {
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    keep_the_runtime_quiet();
     engine::cli::main(std::env::args_os())
+}
+
+/// ONNX Runtime libraries that can report usage to their maker do so unless this variable is set before they are loaded; switching it off
+/// through the API comes after the first look-up. An engine talks to its feed and its clients and to nobody else.
+fn keep_the_runtime_quiet() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the process has one thread yet: nobody else reads the environment"
+    )]
+    // SAFETY: the first statement of `main`: no other thread exists that could read or write the environment.
+    unsafe {
+        std::env::set_var("ORT_DISABLE_TELEMETRY", "1");
+    }
 }
