@@ -10,6 +10,8 @@ mod fuzz;
 mod parity;
 #[path = "all/pipeline.rs"]
 mod pipeline;
+#[path = "all/live/mod.rs"]
+mod live;
 #[path = "all/tidy/mod.rs"]
 mod tidy;
 #[path = "all/verify/mod.rs"]

@@ -9,7 +9,7 @@ use contracts::signing::{KeyPurpose, PublicKey, TrustedKey};
 use serde::Deserialize;
 
 use crate::feeds::codec::Source;
-use crate::limits::{CLIENTS_MAX, RING_MESSAGES_DEFAULT};
+use crate::limits::{CLIENTS_MAX, JOURNAL_SEGMENT_BYTES, RING_MESSAGES_DEFAULT};
 
 /// How bars reach the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -59,6 +59,13 @@ pub struct JournalConfig {
     /// The oldest segments are deleted when all together are larger than this; 0 keeps them all.
     #[serde(default = "default_retention_bytes")]
     pub retention_bytes: u64,
+    /// Size after which a segment is followed by another, in bytes: what retention deletes at a time.
+    #[serde(default = "default_segment_bytes")]
+    pub segment_bytes: u64,
+}
+
+const fn default_segment_bytes() -> u64 {
+    JOURNAL_SEGMENT_BYTES
 }
 
 const fn default_retention_days() -> u32 {

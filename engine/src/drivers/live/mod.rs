@@ -59,7 +59,7 @@ pub struct LiveOptions {
     pub config_path: Option<PathBuf>,
     /// Wall time.
     pub clock: SharedClock,
-    /// Segment size of the journal in bytes; `None`: the default.
+    /// Segment size of the journal in bytes; `None`: as configured.
     pub segment_bytes: Option<u64>,
     /// `SO_SNDBUF` of signal clients; `None`: the system's.
     pub send_buffer_bytes: Option<u32>,
@@ -411,13 +411,12 @@ impl Live {
 
 fn journal_options(options: &LiveOptions) -> JournalOptions {
     let config = &options.config.journal;
-    let defaults = JournalOptions::default();
     JournalOptions {
         durability: match config.durability {
             Durability::Process => crate::core::record::Durability::Process,
             Durability::Disk => crate::core::record::Durability::Disk,
         },
-        segment_bytes: options.segment_bytes.unwrap_or(defaults.segment_bytes),
+        segment_bytes: options.segment_bytes.unwrap_or(config.segment_bytes),
         retention_days: config.retention_days,
         retention_bytes: config.retention_bytes,
     }
