@@ -259,6 +259,7 @@ mod tests {
             "durability",
             "retention_days",
             "retention_bytes",
+            "segment_bytes",
             "url",
             "codec",
             "instruments",

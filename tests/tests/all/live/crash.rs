@@ -2,10 +2,12 @@
 //! observations as in a run that nobody killed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use engine::core::record::Kind;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use testkit::guard::HangGuard;
 use testkit::market::{Market, MarketSpec};
 
 use super::client::is_result;
@@ -39,6 +41,15 @@ fn results(received: &Received) -> usize {
     parsed.filter(is_result).count()
 }
 
+/// Size of the journal: the moment of a kill is a place in it.
+fn bytes_in(dir: &Path) -> u64 {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let segments = files.filter(|file| file.path().extension().is_some_and(|end| end == "seg"));
+    segments
+        .filter_map(|file| Some(file.metadata().ok()?.len()))
+        .sum()
+}
+
 fn bars_of(entries: &[super::Entry]) -> Vec<BarEntry> {
     let mut bars: Vec<BarEntry> = entries.iter().filter_map(|entry| entry.bar.clone()).collect();
     bars.sort();
@@ -67,17 +78,24 @@ async fn ten_kills_lose_nothing_repeat_nothing_and_change_no_bit() {
 
     let mut rng = ChaCha8Rng::seed_from_u64(0x6b69_6c6c);
     let mut received = Received::new();
+    let dir = place.path("killed");
     for _ in 0..KILLS {
         let (mut engine, address) = place.engine(&url, "killed");
         let next = received.last_key_value().map_or(1, |(seq, _)| seq + 1);
         let mut client = Client::connect(address, Some((next, 1))).await;
         assert_eq!(client.epoch(), 1);
-        let more = rng.random_range(1..600);
-        let until = received.len() + more;
-        read(&mut client, &mut received, |seen| seen.len() >= until).await;
-        engine.kill();
-        // What had left the engine before it died still arrives.
+        let grown = bytes_in(&dir) + rng.random_range(1..400_000);
+        let watched = dir.clone();
+        let killer = std::thread::spawn(move || {
+            let _guard = HangGuard::new("the journal's growth");
+            while bytes_in(&watched) < grown {
+                std::thread::yield_now();
+            }
+            engine.kill();
+        });
+        // To the end of the stream: what had left the engine before it died still arrives.
         read(&mut client, &mut received, |_| false).await;
+        killer.join().unwrap();
     }
     let (engine, address) = place.engine(&url, "killed");
     let next = received.last_key_value().map_or(1, |(seq, _)| seq + 1);

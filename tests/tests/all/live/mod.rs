@@ -2,8 +2,10 @@
 
 mod client;
 mod crash;
+mod halt;
 mod journal;
 mod place;
+mod restart;
 
 pub use client::{Client, Heard};
 pub use journal::{Entry, journal};
