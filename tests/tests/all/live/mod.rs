@@ -1,7 +1,10 @@
 //! The engine as a process: killed, stopped, halted, fed badly. What must be true is read from its journal and from what clients got.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod client;
 mod crash;
+mod faults;
 mod halt;
 mod journal;
 mod place;

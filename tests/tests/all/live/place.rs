@@ -28,6 +28,7 @@ pub struct Place {
     pub market: Market,
     pub files: MarketFiles,
     pub features: FeatureContract,
+    clock: &'static str,
     settings: Vec<(&'static str, &'static str)>,
 }
 
@@ -37,8 +38,13 @@ pub fn key() -> SigningKey {
 }
 
 impl Place {
-    /// Writes the market's files and a contract for `features`.
+    /// Writes the market's files and a contract for `features`; the engine's time is the feed's.
     pub fn new(market: Market, features: &str) -> Self {
+        Self::on_clock(market, features, "feed")
+    }
+
+    /// The same on the clock `feed` or `wall`.
+    pub fn on_clock(market: Market, features: &str, clock: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = market.write(&folder.path().join("market"), Stamp::Close).unwrap();
         let place = Self {
@@ -47,6 +53,7 @@ impl Place {
             market,
             files,
             settings: Vec::new(),
+            clock,
         };
         place.contract(7, 1_000);
         place
@@ -107,7 +114,8 @@ impl Place {
         (engine, address)
     }
 
-    fn toml(&self, feed: &str, journal: &str) -> String {
+    /// The settings' text.
+    pub fn toml(&self, feed: &str, journal: &str) -> String {
         let path = |name: &str| text(&self.path(name));
         let more = |section: &str| {
             let lines = self.settings.iter().filter(|(of, _)| *of == section);
@@ -122,7 +130,7 @@ impl Place {
             .collect();
         format!(
             "engine_id = \"test\"\nslot = \"{SLOT}\"\nenvironment = \"local\"\ncontract_source = \"{source}\"\n\
-             listen = \"127.0.0.1:0\"\nclock = \"feed\"\nallow_local_contracts = true\n{top}\n\
+             listen = \"127.0.0.1:0\"\nclock = \"{clock}\"\nallow_local_contracts = true\n{top}\n\
              [journal]\ndir = \"{dir}\"\n{in_journal}\n\
              [feed]\nurl = \"{feed}\"\ncodec = \"native\"\n\n[feed.instruments]\n{instruments}\n\
              [halt]\nsocket = \"{socket}\"\nfile = \"{file}\"\n\n[signals]\n{in_signals}\n\
@@ -131,6 +139,7 @@ impl Place {
              [[tokens]]\nname = \"reader\"\nsha256 = \"{token}\"\nscopes = [\"signals:read\", \"metrics:read\"]\n\
              expires = \"2100-01-01T00:00:00Z\"\n",
             source = path("contract"),
+            clock = self.clock,
             top = more(""),
             dir = path(journal),
             in_journal = more("journal"),
