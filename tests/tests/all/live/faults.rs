@@ -9,6 +9,7 @@ use engine::core::record::Kind;
 use engine::drivers::live::{Live, LiveOptions};
 use engine::feeds::FeedLimits;
 use testkit::faulty_feed::{FaultyFeed, Script, Step, bar_text};
+use testkit::guard::HangGuard;
 use testkit::market::{Market, MarketSpec};
 use tokio::runtime::Runtime;
 
@@ -63,11 +64,14 @@ fn scaled(bar: &Bar, factor: f64) -> Bar {
     }
 }
 
+/// Waits until the metrics page says all of it: the feed's own counts reach it once a second.
 fn assert_counted(live: &Live, expected: &[(&str, &str, u64)]) {
-    let page = live.metrics().render();
     for (metric, reason, count) in expected {
         let line = format!("{metric}{{reason=\"{reason}\"}} {count}\n");
-        assert!(page.contains(&line), "no `{}` in\n{page}", line.trim());
+        let _guard = HangGuard::new(format!("metric {}", line.trim()));
+        while !live.metrics().render().contains(&line) {
+            std::thread::yield_now();
+        }
     }
 }
 
