@@ -6,12 +6,12 @@ mod core;
 mod feeds;
 #[path = "all/fuzz.rs"]
 mod fuzz;
+#[path = "all/live/mod.rs"]
+mod live;
 #[path = "all/parity.rs"]
 mod parity;
 #[path = "all/pipeline.rs"]
 mod pipeline;
-#[path = "all/live/mod.rs"]
-mod live;
 #[path = "all/tidy/mod.rs"]
 mod tidy;
 #[path = "all/verify/mod.rs"]
