@@ -93,11 +93,25 @@ impl Place {
 
     /// Serves the market's files as `engine feed` does, at full speed.
     pub fn feed(&self) -> (Process, String) {
+        self.serve(&self.files)
+    }
+
+    /// The same with only the first `share` of `of` of every instrument's bars.
+    pub fn feed_part(&self, share: usize, of: usize) -> (Process, String) {
+        let mut part = self.market.clone();
+        for bars in &mut part.bars {
+            bars.truncate(bars.len() * share / of);
+        }
+        let folder = self.path(&format!("market-{share}"));
+        self.serve(&part.write(&folder, Stamp::Close).unwrap())
+    }
+
+    fn serve(&self, files: &MarketFiles) -> (Process, String) {
         let mut words = vec!["feed".to_owned()];
-        for file in &self.files.bars {
+        for file in &files.bars {
             words.extend(["--bars".to_owned(), text(file)]);
         }
-        words.extend(["--macro".to_owned(), text(&self.files.macros)]);
+        words.extend(["--macro".to_owned(), text(&files.macros)]);
         words.extend(["--stamp", "close", "--speed", "max", "--listen", "127.0.0.1:0"].map(str::to_owned));
         let mut feed = Process::start(binary("engine"), words, Watch::Stdout);
         let address = listening(&mut feed);
