@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{LiveEnd, LiveError, WallNow, system};
+use super::feed::WallNow;
+use super::{LiveEnd, LiveError, system};
 use crate::clock::SharedClock;
 use crate::config::{DriverKind, EngineConfig};
 use crate::core::{Core, Input};

@@ -97,6 +97,9 @@ impl Engine for LiveEngine {
         }
         let verified = Arc::new(verified.clone());
         let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        // What ran before the running one is asked for by nobody.
+        let running = self.swapped.generation();
+        accepted.retain(|generation, _| *generation >= running);
         accepted.insert(verified.contract.generation, Arc::clone(&verified));
         drop(accepted);
         let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);

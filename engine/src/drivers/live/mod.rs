@@ -5,9 +5,11 @@
 //! journal.
 
 mod driver;
+mod feed;
 mod follow;
 mod history;
 mod recover;
+mod serving;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,19 +20,20 @@ use std::time::Duration;
 use contracts::ids::{InstrumentId, SeriesId};
 use contracts::time::UtcMillis;
 use contracts::wire::ClockMode as WireClock;
-use strategy::calendar::Calendar;
 use tokio::sync::watch;
 
 use self::driver::DriverParts;
+use self::feed::{feed, feed_history, held};
 use self::follow::{Accepted as AcceptedContracts, LiveEngine, StartingWriter};
 pub use self::recover::{RecoverError, levelling, restore};
+use self::serving::on_swapped;
 use super::hub_out::{HubOut, LastSwapped};
 use super::inbox::{Inbox, PositionInbox};
 use super::intake::DriverEnd;
 use super::outlet::{Numbers, Outlet};
 use super::start::{StartError, open_journal, start_run};
 use super::warm::KnownHistory;
-use crate::bundle::{Accepted, BuildOptions, BundleCell, Holder, Keeper, Serves, Verified};
+use crate::bundle::{Accepted, BuildOptions, BundleCell, Holder, Keeper, Serves};
 use crate::clock::SharedClock;
 use crate::config::{ConfigError, Durability, EngineConfig};
 use crate::core::{ClockMode, Core, CoreOptions, InstrumentIndex};
@@ -41,14 +44,12 @@ use crate::edges::hub::{EpochStart, Hub, HubOptions, Identity, Serving};
 use crate::edges::positions::PositionDesk;
 use crate::edges::server::{BindError, Parts, ServerHandle, ServerOptions, SignalServer};
 use crate::edges::tokens::Tokens;
-use crate::feeds::codec::Credentials;
-use crate::feeds::history::{History as FeedHistory, MemoryHistory};
-use crate::feeds::symbols::{Symbol, SymbolTable, SymbolTaken};
-use crate::feeds::{FeedError, FeedHandle, FeedLimits, FeedOptions, FeedService};
+use crate::feeds::symbols::SymbolTaken;
+use crate::feeds::{FeedError, FeedLimits};
 use crate::follower::{Bell, DirectiveGate, Directory, Follower, FollowerParts, LogReceipts, spawn};
 use crate::journal::{JournalError, JournalOptions, Syncer};
 use crate::limits::{FOLLOWER_PERIOD_MS, HALT_FILE_PERIOD_MS};
-use crate::metrics::{Metrics, RunningContract};
+use crate::metrics::Metrics;
 
 /// What a live engine is started with.
 #[derive(Debug)]
@@ -427,105 +428,6 @@ fn epoch_start(epoch: &crate::journal::EpochStart) -> EpochStart {
         epoch: u64::from(epoch.epoch),
         first_seq: epoch.first_seq,
     }
-}
-
-/// The newest close held of an instrument: journaled, or known from the history files.
-fn held(carry: &crate::journal::Carry, history: &KnownHistory, name: &InstrumentId) -> Option<UtcMillis> {
-    let journaled = carry.last_close.get(name.as_str()).copied();
-    journaled.or_else(|| history.bars.get(name)?.last().map(|bar| bar.close_time))
-}
-
-/// The history files as the feed's source for what it cannot deliver again; sessions are those of the first contract.
-fn feed_history(
-    history: &KnownHistory,
-    instruments: &[InstrumentId],
-    accepted: &AcceptedContracts,
-) -> Option<Box<dyn FeedHistory>> {
-    let accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
-    let contract = accepted.values().next()?;
-    let calendar = Calendar::new(&contract.contract.feature_contract.calendar).ok()?;
-    let bars = instruments
-        .iter()
-        .map(|name| history.bars.get(name).cloned().unwrap_or_default())
-        .collect();
-    Some(Box::new(MemoryHistory::new(bars, move |_, close| {
-        calendar.in_session(close)
-    })))
-}
-
-type WallNow = Box<dyn Fn() -> contracts::time::UnixNanos + Send>;
-
-fn feed(
-    options: &LiveOptions,
-    core: &CoreOptions,
-    after: Vec<Option<UtcMillis>>,
-    history: Option<Box<dyn FeedHistory>>,
-) -> Result<(FeedService<WallNow>, FeedHandle), LiveError> {
-    let config = &options.config.feed;
-    let symbols = config.instruments.iter().map(|(instrument, vendor)| Symbol {
-        instrument: instrument.clone(),
-        vendor: vendor.as_str().into(),
-    });
-    let symbols = SymbolTable::new(symbols.collect(), core.series.to_vec())?;
-    let secret = |name: &Option<String>| {
-        name.as_ref()
-            .and_then(|name| std::env::var(name).ok())
-            .unwrap_or_default()
-    };
-    let clock = Arc::clone(&options.clock);
-    let feed = FeedOptions {
-        after,
-        limits: options.feed_limits,
-        credentials: Credentials {
-            key: secret(&config.api_key_env),
-            secret: secret(&config.api_secret_env),
-        },
-        ..FeedOptions::new(
-            config.url.clone(),
-            config.codec,
-            symbols,
-            u64::from(std::process::id()),
-        )
-    };
-    let now: WallNow = Box::new(move || clock.now());
-    Ok(FeedService::new(feed, now, history)?)
-}
-
-/// Tells everybody what runs, once the last core has adopted it.
-fn on_swapped(
-    hub: Arc<Hub>,
-    metrics: Arc<Metrics>,
-    accepted: AcceptedContracts,
-    bell: Bell,
-) -> impl FnMut(u64, u64) + Send {
-    move |generation, _seq| {
-        let contracts = accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(verified) = contracts.get(&generation) {
-            say_serving(&hub, &metrics, verified);
-        }
-        bell.ring();
-    }
-}
-
-fn say_serving(hub: &Hub, metrics: &Metrics, verified: &Verified) {
-    let contract = &verified.contract;
-    hub.set_serving(Serving {
-        origin: Some(contract.origin),
-        model_id: Some(contract.model_id.clone()),
-        generation: Some(contract.generation),
-        position_source: contract.action.position_source,
-    });
-    let origin = match contract.origin {
-        contracts::production::ContractOrigin::Votes => "votes",
-        contracts::production::ContractOrigin::Local => "local",
-    };
-    metrics.set_running(RunningContract {
-        contract: verified.digest.to_hex(),
-        model_id: contract.model_id.to_string(),
-        generation: contract.generation,
-        origin: origin.to_owned(),
-        executor: format!("{:?}", contract.numerics.executor).to_lowercase(),
-    });
 }
 
 /// Facts of each core about its own instruments, in the order of the slot's.

@@ -1,0 +1,83 @@
+//! The feed of a live engine: what it is asked for, and what is held of it already.
+
+use std::sync::{Arc, PoisonError};
+
+use contracts::ids::InstrumentId;
+use contracts::time::UtcMillis;
+use strategy::calendar::Calendar;
+
+use super::follow::Accepted as AcceptedContracts;
+use super::{LiveError, LiveOptions};
+use crate::core::CoreOptions;
+use crate::drivers::warm::KnownHistory;
+use crate::feeds::codec::Credentials;
+use crate::feeds::history::{History as FeedHistory, MemoryHistory};
+use crate::feeds::symbols::{Symbol, SymbolTable};
+use crate::feeds::{FeedHandle, FeedOptions, FeedService};
+
+/// The newest close held of an instrument: journaled, or known from the history files.
+pub(super) fn held(
+    carry: &crate::journal::Carry,
+    history: &KnownHistory,
+    name: &InstrumentId,
+) -> Option<UtcMillis> {
+    let journaled = carry.last_close.get(name.as_str()).copied();
+    journaled.or_else(|| history.bars.get(name)?.last().map(|bar| bar.close_time))
+}
+
+/// The history files as the feed's source for what it cannot deliver again; sessions are those of the first contract.
+pub(super) fn feed_history(
+    history: &KnownHistory,
+    instruments: &[InstrumentId],
+    accepted: &AcceptedContracts,
+) -> Option<Box<dyn FeedHistory>> {
+    let accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
+    let contract = accepted.values().next()?;
+    let calendar = Calendar::new(&contract.contract.feature_contract.calendar).ok()?;
+    let bars = instruments
+        .iter()
+        .map(|name| history.bars.get(name).cloned().unwrap_or_default())
+        .collect();
+    Some(Box::new(MemoryHistory::new(bars, move |_, close| {
+        calendar.in_session(close)
+    })))
+}
+
+/// Tells the wall time.
+pub(super) type WallNow = Box<dyn Fn() -> contracts::time::UnixNanos + Send>;
+
+pub(super) fn feed(
+    options: &LiveOptions,
+    core: &CoreOptions,
+    after: Vec<Option<UtcMillis>>,
+    history: Option<Box<dyn FeedHistory>>,
+) -> Result<(FeedService<WallNow>, FeedHandle), LiveError> {
+    let config = &options.config.feed;
+    let symbols = config.instruments.iter().map(|(instrument, vendor)| Symbol {
+        instrument: instrument.clone(),
+        vendor: vendor.as_str().into(),
+    });
+    let symbols = SymbolTable::new(symbols.collect(), core.series.to_vec())?;
+    let secret = |name: &Option<String>| {
+        name.as_ref()
+            .and_then(|name| std::env::var(name).ok())
+            .unwrap_or_default()
+    };
+    let clock = Arc::clone(&options.clock);
+    let feed = FeedOptions {
+        after,
+        limits: options.feed_limits,
+        credentials: Credentials {
+            key: secret(&config.api_key_env),
+            secret: secret(&config.api_secret_env),
+        },
+        ..FeedOptions::new(
+            config.url.clone(),
+            config.codec,
+            symbols,
+            u64::from(std::process::id()),
+        )
+    };
+    let now: WallNow = Box::new(move || clock.now());
+    Ok(FeedService::new(feed, now, history)?)
+}
