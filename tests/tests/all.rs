@@ -12,6 +12,8 @@ mod live;
 mod parity;
 #[path = "all/pipeline.rs"]
 mod pipeline;
+#[path = "all/swaps.rs"]
+mod swaps;
 #[path = "all/tidy/mod.rs"]
 mod tidy;
 #[path = "all/verify/mod.rs"]

@@ -26,7 +26,7 @@ use testkit::market::{Market, MarketSpec};
 use testkit::{rig, scale, shared, test_name};
 
 /// The drivers an engine can run under.
-const DRIVERS: [DriverKind; 1] = [DriverKind::Inline];
+const DRIVERS: [DriverKind; 2] = [DriverKind::Inline, DriverKind::Pipeline];
 /// Most rows inferred together.
 const BATCHES: [usize; 3] = [1, 7, 64];
 /// What may differ between live and replay.
