@@ -8,6 +8,7 @@
 pub mod action;
 pub mod bar;
 pub mod directive;
+pub mod evidence;
 pub mod experiment;
 pub mod features;
 pub mod files;

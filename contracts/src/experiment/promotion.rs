@@ -1,11 +1,9 @@
-//! The experiment schema: the values a field has when the YAML leaves it out.
+//! The `promotion` section: how long votes last, and what the engine is told about swaps and silence.
 //!
-//! One place, because a contract made without an experiment (`engine contract make`) takes every one of them too.
+//! The defaults are in one place, because a contract made without an experiment (`engine contract make`) takes them too.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::action::PositionSource;
 
 /// What an engine does with open positions when it adopts another model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -69,15 +67,6 @@ impl Default for Promotion {
     }
 }
 
-/// What of the `environment` section a production contract carries, beside the action rule, whose default follows from
-/// the model ([`crate::action::ActionKind::default_rule`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SignalEnvironment {
-    /// Where the observation's position comes from.
-    pub position_source: PositionSource,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,10 +78,6 @@ mod tests {
             Promotion::default()
         );
         assert!(serde_json::from_str::<Promotion>(r#"{"max_bar_age": 1}"#).is_err());
-        assert_eq!(
-            SignalEnvironment::default().position_source,
-            PositionSource::Signal
-        );
     }
 
     #[test]

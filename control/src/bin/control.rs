@@ -1,0 +1,5 @@
+//! The `control` program: see `control --help`.
+
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::from(64)
+}
