@@ -110,6 +110,12 @@ impl<T> fmt::Debug for Digest<T> {
         fmt::Display::fmt(self, f)
     }
 }
+impl<T> std::str::FromStr for Digest<T> {
+    type Err = ParseDigestError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
 impl<T> Serialize for Digest<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -3,4 +3,16 @@
 //! Direction: `store` (all SQL) and `artifacts` (all files) → domain (`registry`, `proposals`, `votes`, `slots`, `audit`, …) →
 //! `api` (HTTP) and `cli`. The engine is never a dependency: it follows what this plane signs.
 
+pub mod app;
+pub mod artifacts;
+pub mod audit;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod contract;
+pub mod keys;
+pub mod limits;
+pub mod registry;
+pub mod slots;
 pub mod store;
+pub mod votes;

@@ -21,6 +21,8 @@ pub enum KeyPurpose {
     Backtest,
     /// Second votes, later promotions and rollbacks.
     Vote,
+    /// Events of the audit chain and its heads.
+    Audit,
 }
 
 impl std::fmt::Display for KeyPurpose {
@@ -29,6 +31,7 @@ impl std::fmt::Display for KeyPurpose {
             Self::Contract => "contract",
             Self::Backtest => "backtest",
             Self::Vote => "vote",
+            Self::Audit => "audit",
         })
     }
 }

@@ -28,6 +28,10 @@ pub enum Domain {
     Promote,
     /// A return to an earlier model.
     Rollback,
+    /// An event of the audit chain.
+    AuditEvent,
+    /// A head of the audit chain, kept outside the database.
+    AuditHead,
 }
 
 impl Domain {
@@ -41,6 +45,8 @@ impl Domain {
             Self::SecondVote => "twovote/second-vote/v1\n",
             Self::Promote => "twovote/promote/v1\n",
             Self::Rollback => "twovote/rollback/v1\n",
+            Self::AuditEvent => "twovote/audit-event/v1\n",
+            Self::AuditHead => "twovote/audit-head/v1\n",
         }
     }
 
@@ -51,6 +57,7 @@ impl Domain {
             Self::ProductionContract | Self::Directive => KeyPurpose::Contract,
             Self::FirstVote => KeyPurpose::Backtest,
             Self::SecondVote | Self::Promote | Self::Rollback => KeyPurpose::Vote,
+            Self::AuditEvent | Self::AuditHead => KeyPurpose::Audit,
         }
     }
 

@@ -1,0 +1,172 @@
+//! The artifact store: files by the SHA-256 of their bytes, verified at every read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use contracts::hash::{ArtifactHash, Digest};
+
+use crate::limits::ARTIFACT_BYTES_MAX;
+
+/// Why an artifact cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// It is not there.
+    #[error("artifact {0} is not in the store")]
+    Missing(ArtifactHash),
+    /// Its bytes are others than its name says: it was edited or has decayed. It is not handed out.
+    #[error("artifact {expected} has bytes of {found}: it was changed after it was stored")]
+    Altered {
+        /// What was asked for.
+        expected: ArtifactHash,
+        /// What is there.
+        found: ArtifactHash,
+    },
+    /// More bytes than an artifact may have.
+    #[error("{bytes} bytes are more than an artifact may have ({ARTIFACT_BYTES_MAX})")]
+    TooLarge {
+        /// How many.
+        bytes: u64,
+    },
+    /// The file system's.
+    #[error("the artifact store cannot be used")]
+    Io(#[source] io::Error),
+}
+
+/// Where artifacts lie. A directory now; an object store fits behind the same trait.
+pub trait ArtifactStore: Send + Sync + std::fmt::Debug {
+    /// Stores bytes; done again, it changes nothing.
+    ///
+    /// # Errors
+    /// [`ArtifactError`].
+    fn put(&self, bytes: &[u8]) -> Result<ArtifactHash, ArtifactError>;
+
+    /// The bytes of that hash, verified.
+    ///
+    /// # Errors
+    /// [`ArtifactError`].
+    fn get(&self, hash: ArtifactHash) -> Result<Vec<u8>, ArtifactError>;
+
+    /// All that are stored, sorted.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    fn list(&self) -> Result<Vec<ArtifactHash>, ArtifactError>;
+}
+
+/// Artifacts as files `aa/<sha256>` under one directory.
+#[derive(Debug, Clone)]
+pub struct DirectoryStore {
+    root: PathBuf,
+}
+
+impl DirectoryStore {
+    /// Uses `root`, made when the first artifact comes.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Where the artifact's file lies, whether it is there or not.
+    #[must_use]
+    pub fn path(&self, hash: ArtifactHash) -> PathBuf {
+        let name = hash.to_hex();
+        self.root.join(&name[..2]).join(&name)
+    }
+}
+
+impl ArtifactStore for DirectoryStore {
+    fn put(&self, bytes: &[u8]) -> Result<ArtifactHash, ArtifactError> {
+        if bytes.len() > ARTIFACT_BYTES_MAX {
+            return Err(ArtifactError::TooLarge {
+                bytes: bytes.len() as u64,
+            });
+        }
+        let hash = Digest::of(bytes);
+        // What is there under its name is kept only if it still has its bytes; otherwise this heals it.
+        if self.get(hash).is_err() {
+            write_whole(&self.path(hash), bytes).map_err(ArtifactError::Io)?;
+        }
+        Ok(hash)
+    }
+
+    fn get(&self, hash: ArtifactHash) -> Result<Vec<u8>, ArtifactError> {
+        let path = self.path(hash);
+        let size = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ArtifactError::Missing(hash)),
+            Err(error) => return Err(ArtifactError::Io(error)),
+        };
+        if size > ARTIFACT_BYTES_MAX as u64 {
+            return Err(ArtifactError::TooLarge { bytes: size });
+        }
+        let bytes = std::fs::read(&path).map_err(ArtifactError::Io)?;
+        let found = Digest::of(&bytes);
+        if found == hash {
+            Ok(bytes)
+        } else {
+            Err(ArtifactError::Altered { expected: hash, found })
+        }
+    }
+
+    fn list(&self) -> Result<Vec<ArtifactHash>, ArtifactError> {
+        let mut found = Vec::new();
+        let folders = match std::fs::read_dir(&self.root) {
+            Ok(folders) => folders,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+            Err(error) => return Err(ArtifactError::Io(error)),
+        };
+        for folder in folders {
+            let folder = folder.map_err(ArtifactError::Io)?;
+            for file in std::fs::read_dir(folder.path()).map_err(ArtifactError::Io)? {
+                let name = file.map_err(ArtifactError::Io)?.file_name();
+                // Half-written files have another name and are no artifacts.
+                if let Some(Ok(hash)) = name.to_str().map(ArtifactHash::parse) {
+                    found.push(hash);
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// Writes beside it, syncs, renames: another process sees all of it or nothing.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write as _;
+    let folder = path.parent().expect("an artifact's path has its two folders");
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_comes_back_and_an_altered_file_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(folder.path());
+        let hash = store.put(b"weights").unwrap();
+        assert_eq!(store.put(b"weights").unwrap(), hash);
+        assert_eq!(store.get(hash).unwrap(), b"weights");
+        assert_eq!(store.list().unwrap(), [hash]);
+
+        std::fs::write(store.path(hash), b"weightz").unwrap();
+        assert!(matches!(store.get(hash), Err(ArtifactError::Altered { expected, .. }) if expected == hash));
+        assert_eq!(store.put(b"weights").unwrap(), hash);
+        assert_eq!(store.get(hash).unwrap(), b"weights");
+    }
+
+    #[test]
+    fn one_that_is_not_there_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(&folder.path().join("not/yet"));
+        let hash = Digest::of(b"nothing");
+        assert!(matches!(store.get(hash), Err(ArtifactError::Missing(missing)) if missing == hash));
+        assert!(store.list().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,110 @@
+//! The audit chain's rows.
+
+use contracts::jcs;
+use contracts::signing::Signature;
+use sqlx::any::AnyRow;
+
+use super::text::{Columns, number, time};
+use super::{Dialect, Store, StoreError, Tx};
+use crate::audit::{Chained, EventHash, Stored};
+
+const TABLE: &str = "audit_events";
+
+/// What to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only after this number.
+    pub after: u64,
+    /// Only of this actor.
+    pub actor: Option<String>,
+    /// Only on this subject.
+    pub subject: Option<String>,
+    /// Only this action.
+    pub action: Option<String>,
+}
+
+impl Tx {
+    /// Number and hash of the last event, which nobody else can append to before this transaction ends.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_audit_event(&mut self) -> Result<Option<(u64, EventHash)>, StoreError> {
+        if self.dialect() == Dialect::Postgres {
+            sqlx::query("LOCK TABLE audit_events IN EXCLUSIVE MODE").execute(self.statement()?).await?;
+        }
+        let row = sqlx::query("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1")
+            .fetch_optional(self.statement()?)
+            .await?;
+        row.map(|row| {
+            let row = Columns::of(TABLE, &row);
+            Ok((row.count("seq")?, row.parsed("hash")?))
+        })
+        .transpose()
+    }
+
+    /// Stores the next event.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn insert_audit_event(&mut self, stored: &Stored) -> Result<(), StoreError> {
+        let corrupt = |detail: String| StoreError::Corrupt { table: TABLE, detail };
+        let body = jcs::to_canonical(&stored.event.body).map_err(|error| corrupt(error.to_string()))?;
+        let signature = jcs::to_canonical(&stored.signature).map_err(|error| corrupt(error.to_string()))?;
+        sqlx::query(
+            "INSERT INTO audit_events (seq, prev_hash, hash, created_at, actor, action, subject, body, signature)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(number(stored.event.seq))
+        .bind(stored.event.prev_hash.to_hex())
+        .bind(stored.hash.to_hex())
+        .bind(time(stored.event.created_at))
+        .bind(stored.event.actor.as_str())
+        .bind(stored.event.action.word())
+        .bind(stored.event.subject.as_str())
+        .bind(body)
+        .bind(signature)
+        .execute(self.statement()?)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Events in order, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_events(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<Stored>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, prev_hash, hash, created_at, actor, action, subject, body, signature FROM audit_events
+             WHERE seq > $1 AND ($2 IS NULL OR actor = $2) AND ($3 IS NULL OR subject = $3)
+               AND ($4 IS NULL OR action = $4)
+             ORDER BY seq LIMIT $5",
+        )
+        .bind(number(filter.after))
+        .bind(filter.actor.clone())
+        .bind(filter.subject.clone())
+        .bind(filter.action.clone())
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn read(row: &AnyRow) -> Result<Stored, StoreError> {
+    let row = Columns::of(TABLE, row);
+    Ok(Stored {
+        event: Chained {
+            seq: row.count("seq")?,
+            prev_hash: row.parsed("prev_hash")?,
+            created_at: row.time("created_at")?,
+            actor: row.text("actor")?,
+            action: row.parsed("action")?,
+            subject: row.text("subject")?,
+            body: row.json("body")?,
+        },
+        hash: row.parsed("hash")?,
+        signature: row.json::<Signature>("signature")?,
+    })
+}

@@ -1,0 +1,14 @@
+//! The second vote: a person who did not build the model says yes, no, or asks for more.
+//!
+//! A vote binds to the evidence it names. Everything a vote changes is one transaction that holds the proposal's and the slot's rows; a
+//! vote that is refused changes nothing and is an event of its own.
+
+mod approve;
+mod reject;
+mod refused;
+mod rules;
+
+pub use self::approve::{Approve, ApproveError, Approved, approve};
+pub use self::refused::note_refusal;
+pub use self::reject::{Reject, RejectError, reject};
+pub use self::rules::VoteRefused;

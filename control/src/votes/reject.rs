@@ -1,0 +1,119 @@
+//! No.
+
+use contracts::hash::EvidenceDigest;
+use contracts::ids::ProposalId;
+use contracts::jcs::JcsError;
+use contracts::production::{Decision, SecondVote, Signed};
+use serde_json::json;
+
+use super::rules::{self, OpenError, VoteRefused};
+use crate::app::{App, Changed};
+use crate::audit::{self, Action, AppendError, Event};
+use crate::auth::Actor;
+use crate::store::{ApprovalLog, Decided, ProposalStatus, StatementRow, StoreError};
+
+/// What the voter says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// About which proposal.
+    pub proposal_id: ProposalId,
+    /// On which evidence.
+    pub evidence_digest: EvidenceDigest,
+    /// Why.
+    pub notes: Option<String>,
+}
+
+/// Why there was no rejection; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RejectError {
+    /// By the rules.
+    #[error(transparent)]
+    Refused(#[from] VoteRefused),
+    /// Stored evidence and stored digest disagree.
+    #[error("the stored evidence of {0} is not what its digest says: the database was edited")]
+    Altered(ProposalId),
+    /// The statement has no canonical form.
+    #[error("the vote has no canonical form")]
+    Jcs(#[from] JcsError),
+    /// The audit event was not stored.
+    #[error("the vote was not audited")]
+    Audit(#[from] AppendError),
+    /// The database.
+    #[error("the database did not answer")]
+    Store(#[from] StoreError),
+}
+
+impl From<OpenError> for RejectError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Refused(refused) => Self::Refused(refused),
+            OpenError::Store(error) => Self::Store(error),
+            OpenError::Altered(id) => Self::Altered(id),
+        }
+    }
+}
+
+/// Casts the second vote: no. The model stays in `staging`; a new proposal may follow.
+///
+/// # Errors
+/// [`RejectError`].
+pub async fn reject(app: &App, actor: &Actor, request: &Reject) -> Result<(), RejectError> {
+    let now = app.now();
+    rules::check_voter(actor, request.notes.as_deref(), now)?;
+    let mut tx = app.store.begin().await?;
+    let open = rules::open(&mut tx, &request.proposal_id, actor, request.evidence_digest, now).await?;
+    let proposal = open.proposal;
+    let statement = SecondVote {
+        proposal_id: proposal.proposal_id.clone(),
+        evidence_digest: proposal.evidence_digest,
+        model_id: proposal.model_id.clone(),
+        bundle_hash: open.evidence.evidence.candidate.bundle_hash,
+        slot: proposal.slot.clone(),
+        baseline_model_id: proposal.baseline_model_id.clone(),
+        decision: Decision::Reject,
+        voter: actor.person.clone(),
+        voted_at: now,
+        deploy_by: now,
+    };
+    let signed = Signed::new(statement, app.keys.vote())?;
+    tx.insert_statement(StatementRow::Second(&signed), now).await?;
+    let decided = Decided {
+        status: ProposalStatus::Rejected,
+        reviewer: Some(actor.person.as_str()),
+        notes: request.notes.as_deref(),
+        at: now,
+        deploy_by: None,
+    };
+    tx.decide_proposal(&proposal.proposal_id, &decided).await?;
+    let body = json!({
+        "proposal_id": proposal.proposal_id, "model_id": proposal.model_id, "evidence_digest": proposal.evidence_digest,
+        "recommendation": proposal.recommendation, "status": "REJECTED", "notes": request.notes,
+    });
+    let event = Event {
+        actor: actor.audit_name(),
+        action: Action::Reject,
+        subject: proposal.proposal_id.to_string(),
+        body: body.clone(),
+    };
+    let audit_seq = audit::append(&mut tx, app.keys.audit(), now, event).await?;
+    tx.insert_approval_log(&ApprovalLog {
+        action: Action::Reject,
+        model_id: &proposal.model_id,
+        proposal_id: &proposal.proposal_id,
+        reviewer: actor.person.as_str(),
+        reviewer_email: actor.email.as_deref(),
+        notes: request.notes.as_deref(),
+        previous_production_model: proposal.baseline_model_id.as_ref(),
+        client_ip: actor.client_ip.as_deref(),
+        user_agent: actor.user_agent.as_deref(),
+        audit_seq,
+        created_at: now,
+    })
+    .await?;
+    tx.enqueue("proposal_rejected", &body, &app.targets(), now).await?;
+    tx.commit().await?;
+    app.tell(Changed::Proposal {
+        proposal_id: proposal.proposal_id.to_string(),
+    });
+    Ok(())
+}

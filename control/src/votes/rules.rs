@@ -1,0 +1,143 @@
+//! What every second vote must satisfy, in the order in which it is checked.
+
+use contracts::hash::EvidenceDigest;
+use contracts::ids::{ModelId, PersonId, ProposalId};
+use contracts::time::UtcMillis;
+
+use crate::auth::{Actor, NotFresh, Role};
+use crate::limits::NOTES_BYTES_MAX;
+use crate::store::{EvidenceRow, NotOverridable, ProposalRow, ProposalStatus, StoreError, Tx};
+
+/// Why a vote is refused. Nothing was changed; the attempt is audited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VoteRefused {
+    /// There is no such proposal.
+    #[error("there is no proposal {0}")]
+    NotFound(ProposalId),
+    /// The voter is no approver.
+    #[error("{0} is no approver")]
+    NotApprover(PersonId),
+    /// The login does not carry a vote.
+    #[error(transparent)]
+    NotFresh(#[from] NotFresh),
+    /// The voter had a hand in the model.
+    #[error("{0} is an author of this model: somebody else must vote")]
+    Author(PersonId),
+    /// Somebody was first.
+    #[error("the proposal is {} already", .0.word())]
+    NotPending(ProposalStatus),
+    /// Too late.
+    #[error("the proposal expired at {0}")]
+    Expired(UtcMillis),
+    /// The evidence that was shown is not the newest.
+    #[error("the evidence has changed since: look at {now} and vote again")]
+    EvidenceChanged {
+        /// The digest in force.
+        now: EvidenceDigest,
+    },
+    /// Another model runs in the slot than the one the evidence compares with.
+    #[error("the slot's production model is {} now, the evidence compares with another: a new comparison is being made", name(.0.as_ref()))]
+    BaselineChanged(Option<ModelId>),
+    /// An override needs a reason.
+    #[error("the first vote is not PROMOTE: say in the notes why it is overridden")]
+    NotesRequired,
+    /// Longer than anybody reads.
+    #[error("the notes have {0} bytes, at most {NOTES_BYTES_MAX} are kept")]
+    NotesTooLong(usize),
+    /// No person can override it.
+    #[error("REJECT for {} cannot be overridden", .0.word())]
+    NotOverridable(NotOverridable),
+}
+
+fn name(model: Option<&ModelId>) -> &str {
+    model.map_or("none", ModelId::as_str)
+}
+
+impl VoteRefused {
+    /// Stable, for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not_found",
+            Self::NotApprover(_) => "not_approver",
+            Self::NotFresh(NotFresh::NoPerson) => "person_required",
+            Self::NotFresh(NotFresh::TooOld { .. }) => "login_too_old",
+            Self::Author(_) => "author_may_not_vote",
+            Self::NotPending(_) => "not_pending",
+            Self::Expired(_) => "proposal_expired",
+            Self::EvidenceChanged { .. } => "evidence_changed",
+            Self::BaselineChanged(_) => "baseline_changed",
+            Self::NotesRequired => "notes_required",
+            Self::NotesTooLong(_) => "notes_too_long",
+            Self::NotOverridable(_) => "not_overridable",
+        }
+    }
+}
+
+/// Checks that need no database: role, login, notes.
+pub(super) fn check_voter(actor: &Actor, notes: Option<&str>, now: UtcMillis) -> Result<(), VoteRefused> {
+    if !actor.has_any(&[Role::Approver]) {
+        return Err(VoteRefused::NotApprover(actor.person.clone()));
+    }
+    actor.fresh_person(now)?;
+    let bytes = notes.map_or(0, str::len);
+    if bytes > NOTES_BYTES_MAX {
+        return Err(VoteRefused::NotesTooLong(bytes));
+    }
+    Ok(())
+}
+
+/// Why a locked proposal could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// By the rules.
+    #[error(transparent)]
+    Refused(#[from] VoteRefused),
+    /// By the database.
+    #[error("the database did not answer")]
+    Store(#[from] StoreError),
+    /// Stored evidence and stored digest disagree: the database was edited.
+    #[error("the stored evidence of {0} is not what its digest says: the database was edited")]
+    Altered(ProposalId),
+}
+
+/// A proposal whose second vote is open, locked, with its evidence.
+pub(super) struct Open {
+    pub proposal: ProposalRow,
+    pub evidence: EvidenceRow,
+}
+
+/// Locks the proposal and checks that the vote is open for this voter on this evidence.
+pub(super) async fn open(
+    tx: &mut Tx,
+    id: &ProposalId,
+    actor: &Actor,
+    shown: EvidenceDigest,
+    now: UtcMillis,
+) -> Result<Open, OpenError> {
+    let proposal = tx
+        .proposal_for_update(id)
+        .await?
+        .ok_or_else(|| VoteRefused::NotFound(id.clone()))?;
+    if proposal.status != ProposalStatus::PendingApproval {
+        return Err(VoteRefused::NotPending(proposal.status).into());
+    }
+    if now >= proposal.expires_at {
+        return Err(VoteRefused::Expired(proposal.expires_at).into());
+    }
+    if tx.authors(&proposal.model_id).await?.contains(&actor.person) {
+        return Err(VoteRefused::Author(actor.person.clone()).into());
+    }
+    if proposal.evidence_digest != shown {
+        return Err(VoteRefused::EvidenceChanged {
+            now: proposal.evidence_digest,
+        }
+        .into());
+    }
+    let evidence = tx.evidence(id, proposal.revision).await?;
+    let evidence = evidence.ok_or_else(|| OpenError::Altered(id.clone()))?;
+    if evidence.evidence.digest() != Ok(shown) || evidence.evidence_digest != shown {
+        return Err(OpenError::Altered(id.clone()));
+    }
+    Ok(Open { proposal, evidence })
+}
