@@ -1,0 +1,8 @@
+//! The control plane against real databases.
+
+#[path = "all/kit/mod.rs"]
+mod kit;
+#[path = "all/store.rs"]
+mod store;
+#[path = "all/votes.rs"]
+mod votes;

@@ -1,0 +1,21 @@
+//! What the tests share: databases, an app on each, and something to vote on.
+
+pub mod app;
+pub mod database;
+pub mod postgres;
+pub mod sample;
+
+/// Runs an async test body once per database there is.
+pub fn on_every_database<F: Future<Output = ()>>(test: impl Fn(database::Database) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        test(database::sqlite().await).await;
+        if let Some(database) = database::postgres().await {
+            test(database).await;
+        }
+    });
+}
