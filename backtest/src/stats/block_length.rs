@@ -67,3 +67,63 @@ fn first_quiet(values: &[f64], gamma: &[f64], window: usize) -> Option<usize> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::normals;
+
+    /// y_t = ρ·y_{t−1} + x_t/2³² − ½ with x_t = 1664525·x_{t−1} + 1013904223 mod 2³².
+    fn series(seed: u32, n: usize, rho: f64) -> Vec<f64> {
+        let (mut x, mut y) = (seed, 0.0);
+        (0..n)
+            .map(|_| {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                y = rho * y + (f64::from(x) / 4_294_967_296.0 - 0.5);
+                y
+            })
+            .collect()
+    }
+
+    #[test]
+    fn as_the_reference_implementation() {
+        // `optimal_block_length` (stationary) of the Python package arch 8.0.0 on the same series; it has no floor at 1.
+        let rows = [
+            (2, 170, 0.3, 4.503_503_782_221_251),
+            (3, 500, 0.6, 8.339_944_727_426_372),
+            (4, 1500, -0.4, 11.391_412_823_276_59),
+            (5, 60, 0.8, 8.310_320_936_613_095),
+            (6, 1500, 0.9, 46.857_542_025_598_384),
+        ];
+        for (seed, n, rho, expected) in rows {
+            let block = optimal(&series(seed, n, rho));
+            assert!((block / expected - 1.0).abs() < 1e-9, "{block}, not {expected}");
+        }
+        assert_eq!(optimal(&series(1, 170, 0.0)), 1.0, "the reference says 0.21");
+    }
+
+    #[test]
+    fn volatility_that_clusters_lengthens_the_blocks() {
+        // Signs are independent, sizes are not.
+        let sizes = series(7, 800, 0.95);
+        let returns: Vec<f64> = normals(7, 800)
+            .iter()
+            .zip(&sizes)
+            .map(|(z, s)| z * (0.1 + s * s))
+            .collect();
+        let squares: Vec<f64> = returns.iter().map(|r| r * r).collect();
+        assert!(optimal(&squares) > 2.0 * optimal(&returns));
+        assert_eq!(for_returns(&returns), optimal(&squares));
+    }
+
+    #[test]
+    fn short_and_constant_series_have_blocks_of_one() {
+        assert_eq!(optimal(&[]), 1.0);
+        assert_eq!(optimal(&[1.0; 100]), 1.0);
+        assert_eq!(optimal(&series(1, 8, 0.5)), 1.0);
+        for n in 9..40 {
+            let block = optimal(&series(9, n, 0.9));
+            assert!(block >= 1.0 && block <= (n as f64 / 3.0).ceil(), "{n}: {block}");
+        }
+    }
+}

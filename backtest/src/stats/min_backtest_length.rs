@@ -25,7 +25,7 @@ mod tests {
 
     #[test]
     fn golden_length() {
-        assert!((min_backtest_length(45, 1.0).unwrap() - 4.998_087_004_443_403_8).abs() < 1e-13);
+        assert!((min_backtest_length(45, 1.0).unwrap() - 4.998_087_004_443_404).abs() < 1e-13);
     }
 
     #[test]

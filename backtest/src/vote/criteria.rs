@@ -163,3 +163,6 @@ fn largest_drift(drift: &[FeatureDrift]) -> Measured {
         .max_by(|a, b| a.value.unwrap_or(0.0).total_cmp(&b.value.unwrap_or(0.0)))
         .unwrap_or(unknown)
 }
+
+#[cfg(test)]
+mod tests;
