@@ -3,12 +3,10 @@
 use contracts::evidence::{Measured, Undefined};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{EDGE_PRIOR, TEST_ALPHA};
 use crate::outcome::Outcome;
 use crate::stats::psr_2025::Sample;
-use crate::stats::{annualise, autocorrelation, block_length, min_track_record, psr, psr_2025, sharpe};
-
-/// Prior probability that a strategy that is proposed has an edge at all, for the false discovery rate.
-pub const PRIOR: f64 = 0.05;
+use crate::stats::{annualise, autocorrelation, block_length, memmel, psr, psr_2025, sharpe};
 
 /// Beside the gates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +21,7 @@ pub struct Information {
     pub min_track_record_2025: Measured,
     /// Chance that a 5 % test of this length finds a true annual Sharpe ratio of `alternative`.
     pub power: Measured,
-    /// Posterior probability that the edge is false, with a prior of [`PRIOR`] that it is true and of size `alternative`.
+    /// Posterior probability that the edge is false, with a prior of [`EDGE_PRIOR`] that it is true and of size `alternative`.
     pub observed_fdr: Measured,
     /// The annual Sharpe ratio that the two figures above compare with 0.
     pub alternative: f64,
@@ -33,12 +31,15 @@ pub struct Information {
     pub sharpe_annual_corrected: Measured,
     /// Mean block of the bootstrap, in sessions.
     pub bootstrap_block: f64,
+    /// Memmel's z of the difference to the production model's Sharpe ratio: for independent normal returns only.
+    pub memmel_z: Measured,
 }
 
-/// The figures of a run; `alternative` is an annual Sharpe ratio worth finding, such as the experiment's `min_sharpe`.
+/// The figures of a run, beside the production model's where there is one; `alternative` is an annual Sharpe ratio worth finding, such as
+/// the experiment's `min_sharpe`.
 #[must_use]
-pub fn information(outcome: &Outcome, alternative: f64) -> Information {
-    let returns: Vec<f64> = outcome.sessions.iter().map(|session| session.value).collect();
+pub fn information(outcome: &Outcome, baseline: Option<&Outcome>, alternative: f64) -> Information {
+    let returns = returns(outcome);
     let moments = match outcome.ruined {
         Some(_) => Err(Undefined::Ruined),
         None => sharpe::moments(&returns),
@@ -62,16 +63,16 @@ pub fn information(outcome: &Outcome, alternative: f64) -> Information {
     };
     let worth = alternative / outcome.sessions_per_year.sqrt();
     let year = outcome.sessions_per_year.round().clamp(1.0, f64::from(u16::MAX)) as u32;
-    let alpha = min_track_record::ALPHA;
     Information {
         psr_version: psr::VERSION.to_owned(),
         psr_2025_version: psr_2025::VERSION.to_owned(),
         psr_2025: of(&|s, sharpe| Ok(s.psr(sharpe, 0.0))),
         min_track_record_2025: of(&|s, sharpe| {
-            s.min_track_record(sharpe, 0.0, alpha).ok_or(Undefined::NotAbove)
+            s.min_track_record(sharpe, 0.0, TEST_ALPHA)
+                .ok_or(Undefined::NotAbove)
         }),
-        power: of(&|s, _| Ok(s.power(0.0, worth, alpha))),
-        observed_fdr: of(&|s, sharpe| Ok(s.observed_fdr(sharpe, 0.0, worth, PRIOR))),
+        power: of(&|s, _| Ok(s.power(0.0, worth, TEST_ALPHA))),
+        observed_fdr: of(&|s, sharpe| Ok(s.observed_fdr(sharpe, 0.0, worth, EDGE_PRIOR))),
         alternative,
         lag_one: lag_one.map_or(Measured::none(Undefined::TooFew), |r| {
             Measured::new(r, Undefined::TooFew)
@@ -82,7 +83,19 @@ pub fn information(outcome: &Outcome, alternative: f64) -> Information {
                 .ok_or(Undefined::NoData)
         }),
         bootstrap_block: block_length::for_returns(&returns),
+        memmel_z: baseline.map_or(Measured::none(Undefined::NoBaseline), |base| {
+            if outcome.ruined.is_some() || base.ruined.is_some() {
+                return Measured::none(Undefined::Ruined);
+            }
+            memmel::z(&returns, &self::returns(base)).map_or(Measured::none(Undefined::ZeroVariance), |z| {
+                Measured::new(z, Undefined::ZeroVariance)
+            })
+        }),
     }
+}
+
+fn returns(outcome: &Outcome) -> Vec<f64> {
+    outcome.sessions.iter().map(|session| session.value).collect()
 }
 
 #[cfg(test)]
@@ -95,7 +108,7 @@ mod tests {
     #[test]
     fn of_an_ordinary_run() {
         let run = noise(&normals(21, 500));
-        let info = information(&run, 1.0);
+        let info = information(&run, None, 1.0);
         let m = sharpe::moments(&run.sessions.iter().map(|s| s.value).collect::<Vec<_>>()).unwrap();
         let rho = info.lag_one.value.unwrap();
         let expected = annualise::eta_ar1(256, rho).unwrap() * m.sharpe();
@@ -112,12 +125,36 @@ mod tests {
     fn reasons_instead_of_figures() {
         let mut run = noise(&normals(22, 50));
         run.ruined = Some(UtcMillis(0));
-        assert_eq!(information(&run, 1.0).psr_2025.undefined, Some(Undefined::Ruined));
+        assert_eq!(
+            information(&run, None, 1.0).psr_2025.undefined,
+            Some(Undefined::Ruined)
+        );
         let falling = outcome(100.0, &[&[99.0], &[97.0], &[98.0], &[96.0]]);
-        let info = information(&falling, 1.0);
+        let info = information(&falling, None, 1.0);
         assert_eq!(info.min_track_record_2025.undefined, Some(Undefined::NotAbove));
-        let flat = information(&outcome(100.0, &[&[100.0], &[100.0]]), 1.0);
+        let flat = information(&outcome(100.0, &[&[100.0], &[100.0]]), None, 1.0);
         assert_eq!(flat.power.undefined, Some(Undefined::ZeroVariance));
         assert_eq!(flat.lag_one.undefined, Some(Undefined::TooFew));
+    }
+
+    #[test]
+    fn beside_the_production_model() {
+        let (new, base) = (noise(&normals(23, 200)), noise(&normals(24, 200)));
+        let z = information(&new, Some(&base), 1.0).memmel_z.value.unwrap();
+        assert_eq!(Some(z), memmel::z(&returns(&new), &returns(&base)));
+        assert_eq!(
+            information(&new, None, 1.0).memmel_z.undefined,
+            Some(Undefined::NoBaseline)
+        );
+        assert_eq!(
+            information(&new, Some(&new), 1.0).memmel_z.undefined,
+            Some(Undefined::ZeroVariance)
+        );
+        let mut ruined = base;
+        ruined.ruined = Some(UtcMillis(0));
+        assert_eq!(
+            information(&new, Some(&ruined), 1.0).memmel_z.undefined,
+            Some(Undefined::Ruined)
+        );
     }
 }

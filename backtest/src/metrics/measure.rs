@@ -10,10 +10,12 @@ use super::drawdown;
 use super::resamples::Resamples;
 use super::rows::rows;
 use super::trades::Totals;
+use crate::limits::TEST_ALPHA;
 use crate::outcome::Outcome;
+use crate::stats::min_track_record::min_track_record;
 use crate::stats::moments::Moments;
 use crate::stats::trials::TrialStats;
-use crate::stats::{bootstrap, dsr, min_track_record, psr, sharpe};
+use crate::stats::{bootstrap, dsr, psr, sharpe};
 
 /// The figures, and the resamples the vote needs for its chances.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,7 +195,7 @@ impl<'a> PerSession<'a> {
 
     fn min_track_record(&self) -> Measured {
         match &self.moments {
-            Ok(moments) => min_track_record::min_track_record(moments, 0.0, min_track_record::ALPHA)
+            Ok(moments) => min_track_record(moments, 0.0, TEST_ALPHA)
                 .map_or(Measured::none(Undefined::NotAbove), |n| {
                     Measured::new(n, Undefined::NotAbove)
                 }),

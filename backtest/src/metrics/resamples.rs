@@ -3,12 +3,13 @@
 use contracts::evidence::Interval;
 
 use super::rows::{Chain, Row};
-use crate::limits::BOOTSTRAP_RESAMPLES;
+use crate::limits::{BOOTSTRAP_RESAMPLES, INTERVAL_LEVEL, TEST_ALPHA};
 use crate::stats::bootstrap::{Resampler, Seed, Stream};
-use crate::stats::interval::{self, LEVEL};
+use crate::stats::interval;
+use crate::stats::min_track_record::min_track_record;
 use crate::stats::quantile::{sorted, type7};
 use crate::stats::sums::Powers;
-use crate::stats::{block_length, min_track_record, psr};
+use crate::stats::{block_length, psr};
 
 /// One value per resample; NaN where the resample has none, which meets no criterion and is in no interval.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +85,7 @@ impl Resamples {
             .push(of(&|m| deflation.map(|best| psr::score(m, best))));
         self.track_record.push(of(&|m| {
             // A resample at or below 0 never reaches its length: it meets no share of it.
-            let length = min_track_record::min_track_record(m, 0.0, min_track_record::ALPHA)?;
+            let length = min_track_record(m, 0.0, TEST_ALPHA)?;
             Some(n as f64 / length)
         }));
         self.drawdown.push(one.chain.drawdown());
@@ -109,19 +110,19 @@ impl Resamples {
     /// Percentile interval.
     #[must_use]
     pub fn percentile(values: &[f64]) -> Option<Interval> {
-        interval::percentile(&sorted(values), LEVEL)
+        interval::percentile(&sorted(values), INTERVAL_LEVEL)
     }
 
     /// Bias-corrected interval of the Sharpe ratio per session.
     #[must_use]
     pub fn sharpe_interval(&self, estimate: f64) -> Option<Interval> {
-        interval::bias_corrected(&sorted(&self.sharpe), estimate, LEVEL)
+        interval::bias_corrected(&sorted(&self.sharpe), estimate, INTERVAL_LEVEL)
     }
 
     /// The drawdown that 95 % of the resamples stay within.
     #[must_use]
     pub fn drawdown_upper95(&self) -> Option<f64> {
-        type7(&sorted(&self.drawdown), LEVEL)
+        type7(&sorted(&self.drawdown), INTERVAL_LEVEL)
     }
 }
 
@@ -194,12 +195,38 @@ mod tests {
     }
 
     #[test]
+    fn correlation_widens_what_independent_draws_would_say() {
+        for seed in 1..=3 {
+            let mut before = 0.0;
+            let returns: Vec<f64> = normals(seed, 600)
+                .into_iter()
+                .map(|z| {
+                    before = 0.5 * before + z;
+                    before
+                })
+                .collect();
+            let drawn = Resamples::draw(&rows(&noise(&returns)), [1; 8], None).unwrap();
+            let spread = crate::stats::moments::Moments::of(&drawn.sharpe)
+                .unwrap()
+                .variance
+                .sqrt();
+            // The true factor is √((1 + ρ)/(1 − ρ)) = 1.73 over 1/√T; blocks of finite length find most of it.
+            let factor = spread * 600.0_f64.sqrt();
+            assert!(
+                (1.3..2.1).contains(&factor),
+                "seed {seed}: {factor}, blocks of {}",
+                drawn.block
+            );
+        }
+    }
+
+    #[test]
     fn a_resample_without_a_value_meets_nothing() {
         let values = [1.0, f64::NAN, 3.0, f64::INFINITY];
         assert_eq!(Resamples::share(&values, |v| v > 0.0), 0.5);
         assert_eq!(
             Resamples::percentile(&values),
-            interval::percentile(&[1.0, 3.0], LEVEL)
+            interval::percentile(&[1.0, 3.0], INTERVAL_LEVEL)
         );
         assert_eq!(Resamples::draw(&[], [0; 8], None), None);
     }

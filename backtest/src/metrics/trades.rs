@@ -2,8 +2,8 @@
 
 use contracts::evidence::{Measured, Undefined};
 
+use crate::limits::INTERVAL_LEVEL;
 use crate::outcome::{Outcome, Trade};
-use crate::stats::interval::LEVEL;
 use crate::stats::wilson::wilson;
 
 /// Sums over the trades of a run.
@@ -46,8 +46,11 @@ impl Totals {
     #[must_use]
     pub fn win_rate(&self) -> Measured {
         self.if_any(|| {
-            Measured::new(self.wins as f64 / self.count as f64, Undefined::TooFew)
-                .with_interval(wilson(self.wins, self.count, LEVEL))
+            Measured::new(self.wins as f64 / self.count as f64, Undefined::TooFew).with_interval(wilson(
+                self.wins,
+                self.count,
+                INTERVAL_LEVEL,
+            ))
         })
     }
 

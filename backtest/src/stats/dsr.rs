@@ -39,6 +39,22 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_probability_that_trials_and_their_spread_only_lower(
+            sharpe in -0.5..0.5_f64, n in 20usize..2_000, skewness in -2.0..2.0_f64, trials in 2u32..10_000, variance in 1e-5..0.1_f64,
+        ) {
+            // Kurtosis is at least 1 + skewness².
+            let moments = with(sharpe, n, skewness, 3.0 + skewness * skewness);
+            let of = |number, variance| dsr(&moments, &TrialStats { number, declared: 0, variance });
+            let deflated = of(trials, variance);
+            proptest::prop_assert!((0.0..=1.0).contains(&deflated));
+            proptest::prop_assert!(deflated <= psr::psr(&moments, 0.0));
+            proptest::prop_assert!(of(trials + 1, variance) <= deflated);
+            proptest::prop_assert!(of(trials, variance * 2.0) <= deflated);
+        }
+    }
+
     #[test]
     fn one_trial_is_the_probability_against_zero_and_each_further_one_lowers_it() {
         let (moments, one) = paper(1);

@@ -5,9 +5,6 @@ use contracts::evidence::Interval;
 use super::normal;
 use super::quantile::type7;
 
-/// The level of every interval in the evidence.
-pub const LEVEL: f64 = 0.95;
-
 /// [θ*_{α/2}, θ*_{1−α/2}] of sorted resamples; `None` without any.
 #[must_use]
 pub fn percentile(sorted: &[f64], level: f64) -> Option<Interval> {
@@ -43,6 +40,7 @@ mod tests {
     use super::super::moments::Moments;
     use super::super::quantile::sorted;
     use super::*;
+    use crate::limits::INTERVAL_LEVEL;
     use crate::samples::normals;
 
     #[test]
@@ -80,6 +78,24 @@ mod tests {
         assert_eq!(bias_corrected(&ladder, 1e9, 0.95), percentile(&ladder, 0.95));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn in_order_within_the_values_and_moved_with_the_estimate(
+            values in proptest::collection::vec(-1.0..1.0_f64, 2..300), first in -1.0..1.0_f64, second in -1.0..1.0_f64,
+        ) {
+            let values = sorted(&values);
+            let (lower, upper) = (first.min(second), first.max(second));
+            let (a, b) = (bias_corrected(&values, lower, 0.95).unwrap(), bias_corrected(&values, upper, 0.95).unwrap());
+            for interval in [a, b] {
+                proptest::prop_assert!(values[0] <= interval.low && interval.low <= interval.high);
+                proptest::prop_assert!(interval.high <= values[values.len() - 1]);
+            }
+            if values[0] < lower && upper < values[values.len() - 1] {
+                proptest::prop_assert!(a.low <= b.low && a.high <= b.high);
+            }
+        }
+    }
+
     /// Share of 300 normal samples whose interval holds the true Sharpe ratio.
     fn coverage(seed: u64) -> f64 {
         let (n, truth, rounds) = (150, 0.1, 300);
@@ -98,7 +114,7 @@ mod tests {
                     Moments::of(&resample).unwrap().sharpe()
                 })
                 .collect();
-            let interval = bias_corrected(&sorted(&values), estimate, LEVEL).unwrap();
+            let interval = bias_corrected(&sorted(&values), estimate, INTERVAL_LEVEL).unwrap();
             held += u32::from(interval.low <= truth && truth <= interval.high);
         }
         f64::from(held) / rounds as f64

@@ -4,9 +4,6 @@ use super::moments::Moments;
 use super::normal;
 use super::psr;
 
-/// Level of the gates that use it: 5 %, the complement of a PSR of 0.95.
-pub const ALPHA: f64 = 0.05;
-
 /// MinTRL = 1 + (1 − γ3·SR + (γ4 − 1)/4·SR²)·(Φ⁻¹(1−α)/(SR − SR*))², in periods; `None` when SR ≤ SR*.
 ///
 /// Bailey and López de Prado (2012); the companion of [`psr::psr`]: at T = MinTRL the PSR is 1 − α.
@@ -23,9 +20,10 @@ pub fn min_track_record(moments: &Moments, benchmark: f64, alpha: f64) -> Option
 mod tests {
     use super::super::psr::tests::with;
     use super::*;
+    use crate::limits::TEST_ALPHA;
 
     fn years(sharpe: f64, benchmark: f64, skewness: f64, kurtosis: f64, per_year: f64) -> f64 {
-        min_track_record(&with(sharpe, 134, skewness, kurtosis), benchmark, ALPHA).unwrap() / per_year
+        min_track_record(&with(sharpe, 134, skewness, kurtosis), benchmark, TEST_ALPHA).unwrap() / per_year
     }
 
     #[test]
@@ -45,14 +43,14 @@ mod tests {
     #[test]
     fn at_that_length_the_probability_is_one_minus_alpha() {
         let m = with(0.09, 100, -0.4, 5.0);
-        let n = min_track_record(&m, 0.02, ALPHA).unwrap();
+        let n = min_track_record(&m, 0.02, TEST_ALPHA).unwrap();
         let error = (psr::shape(0.09, -0.4, 5.0) / (n - 1.0)).sqrt();
         assert!((normal::cdf((0.09 - 0.02) / error) - 0.95).abs() < 1e-14);
     }
 
     #[test]
     fn undefined_at_or_below_the_benchmark() {
-        assert_eq!(min_track_record(&with(0.1, 50, 0.0, 3.0), 0.1, ALPHA), None);
-        assert_eq!(min_track_record(&with(-0.1, 50, 0.0, 3.0), 0.0, ALPHA), None);
+        assert_eq!(min_track_record(&with(0.1, 50, 0.0, 3.0), 0.1, TEST_ALPHA), None);
+        assert_eq!(min_track_record(&with(-0.1, 50, 0.0, 3.0), 0.0, TEST_ALPHA), None);
     }
 }

@@ -7,10 +7,11 @@ use contracts::evidence::Interval;
 
 use super::block_length;
 use super::bootstrap::{Resampler, Seed, Stream};
-use super::interval::{LEVEL, bias_corrected};
+use super::interval::bias_corrected;
 use super::moments::Moments;
 use super::quantile::sorted;
 use super::sums::Sums;
+use crate::limits::INTERVAL_LEVEL;
 
 /// A paired comparison of Sharpe ratios, per period.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +65,7 @@ pub fn paired(new: &[f64], base: &[f64], seed: Seed, resamples: u32) -> Option<P
         ci95: if same {
             None
         } else {
-            bias_corrected(&sorted(&deltas), delta, LEVEL)
+            bias_corrected(&sorted(&deltas), delta, INTERVAL_LEVEL)
         },
         p_better: better as f64 / f64::from(resamples.max(1)),
         block,

@@ -6,6 +6,7 @@
 //! configurations.
 
 use super::sums::Sums;
+use crate::limits::PBO_BLOCKS_MAX;
 
 /// What CSCV found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,10 +21,7 @@ pub struct Overfitting {
     pub splits: u64,
 }
 
-/// Most blocks: C(20, 10) = 184,756 splits.
-pub const BLOCKS_MAX: usize = 20;
-
-/// One column per configuration, over the same periods; `blocks` is even, from 2 to [`BLOCKS_MAX`] (the paper takes 16).
+/// One column per configuration, over the same periods; `blocks` is even, from 2 to [`PBO_BLOCKS_MAX`] (the paper takes 16).
 ///
 /// The first T mod S periods are dropped. A configuration without a Sharpe ratio on a part (all its returns equal) counts there as 0: it made
 /// nothing of it. `None` with fewer than two columns, unequal columns, or fewer than two periods in a half.
@@ -34,7 +32,7 @@ pub fn pbo(columns: &[&[f64]], blocks: usize) -> Option<Overfitting> {
         || columns.iter().any(|column| column.len() != periods)
         || blocks < 2
         || blocks % 2 == 1
-        || blocks > BLOCKS_MAX
+        || blocks > PBO_BLOCKS_MAX
         || periods / blocks * (blocks / 2) < 2;
     if unfit {
         return None;

@@ -7,24 +7,20 @@
 use contracts::evidence::{Measured, Undefined};
 
 use super::quantile::{sorted, type7};
-
-/// Bins of the training data.
-pub const BINS: usize = 10;
-/// A share below this counts as this: an empty bin would make the index infinite.
-pub const SHARE_MIN: f64 = 1e-4;
+use crate::limits::{PSI_BINS, PSI_SHARE_MIN};
 
 /// PSI of one feature; values that are not finite do not count.
 ///
-/// Undefined ([`Undefined::NoData`]) with fewer than [`BINS`] training values or no holdout value. A feature that is constant in training is
+/// Undefined ([`Undefined::NoData`]) with fewer than [`PSI_BINS`] training values or no holdout value. A feature that is constant in training is
 /// compared as two bins: that value and anything above it, or below.
 #[must_use]
 pub fn psi(train: &[f64], holdout: &[f64]) -> Measured {
     let (train, holdout) = (sorted(train), sorted(holdout));
-    if train.len() < BINS || holdout.is_empty() {
+    if train.len() < PSI_BINS || holdout.is_empty() {
         return Measured::none(Undefined::NoData);
     }
-    let mut edges: Vec<f64> = (1..BINS)
-        .filter_map(|decile| type7(&train, decile as f64 / BINS as f64))
+    let mut edges: Vec<f64> = (1..PSI_BINS)
+        .filter_map(|decile| type7(&train, decile as f64 / PSI_BINS as f64))
         .collect();
     // What lies below everything seen in training is a bin of its own where a decile is the smallest value.
     edges.push(train[0].next_down());
@@ -38,7 +34,7 @@ pub fn psi(train: &[f64], holdout: &[f64]) -> Measured {
     Measured::new(index, Undefined::NoData)
 }
 
-/// Share of sorted values in (−∞, e0], (e0, e1], …, (last, ∞), at least [`SHARE_MIN`] each.
+/// Share of sorted values in (−∞, e0], (e0, e1], …, (last, ∞), at least [`PSI_SHARE_MIN`] each.
 fn shares(sorted: &[f64], edges: &[f64]) -> Vec<f64> {
     let mut before = 0;
     edges
@@ -48,7 +44,7 @@ fn shares(sorted: &[f64], edges: &[f64]) -> Vec<f64> {
         .map(|upto| {
             let share = (upto - before) as f64 / sorted.len() as f64;
             before = upto;
-            share.max(SHARE_MIN)
+            share.max(PSI_SHARE_MIN)
         })
         .collect()
 }
@@ -93,6 +89,19 @@ mod tests {
         assert_eq!(value(&[2.0; 50], &[2.0; 9]), 0.0);
         assert!(value(&[2.0; 50], &[2.1; 9]) > 1.0);
         assert!(value(&[2.0; 50], &[1.9; 9]) > 1.0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_negative_and_nothing_against_itself(
+            train in proptest::collection::vec(-3i8..3, 10..80),
+            holdout in proptest::collection::vec(-4i8..4, 1..80),
+        ) {
+            let floats = |values: &[i8]| -> Vec<f64> { values.iter().map(|v| f64::from(*v)).collect() };
+            let (train, holdout) = (floats(&train), floats(&holdout));
+            proptest::prop_assert!(value(&train, &holdout) >= 0.0);
+            proptest::prop_assert_eq!(value(&train, &train), 0.0);
+        }
     }
 
     #[test]

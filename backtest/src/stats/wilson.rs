@@ -40,6 +40,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn it_holds_the_share_and_stays_a_share(n in 1u64..100_000, part in 0.0..=1.0_f64) {
+            let hits = (n as f64 * part) as u64;
+            let share = hits as f64 / n as f64;
+            let interval = wilson(hits, n, 0.95).unwrap();
+            proptest::prop_assert!(0.0 <= interval.low && interval.low <= share + 1e-12);
+            proptest::prop_assert!(share - 1e-12 <= interval.high && interval.high <= 1.0);
+        }
+    }
+
     #[test]
     fn none_of_nothing_and_mirrored() {
         assert_eq!(wilson(0, 0, 0.95), None);
