@@ -58,7 +58,7 @@ mod tests {
         // ρ of the two is ½: 0.5 + 0.5·2 = 1.5, rounded up.
         let (a, b) = ([1.0, -1.0, 0.0], [1.0, 0.0, -1.0]);
         assert_eq!(effective_trials(&[&a, &b]), Some(2));
-        // Three series with ρ̄ = ½ · (1 + ½ + ½)… = 2/3: 2/3 + 1/3·3 = 1.67.
+        // Pairs 1, ½ and ½: ρ̄ = 2/3, 2/3 + 1/3·3 = 1.67.
         assert_eq!(effective_trials(&[&a, &a, &b]), Some(2));
     }
 

@@ -136,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn selection_moves_the_probability_towards_a_half() {
+    fn selection_scales_the_variance() {
         let s = sample(0.0, 3.0);
-        // A smaller variance makes the same ratio more extreme: it is for ratios measured from the expected maximum.
+        // The best of K scatters less than one: the same distance from the benchmark then says more.
         let best = Sample { selection: 0.5, ..s };
         assert!(best.psr(0.3, 0.1) > s.psr(0.3, 0.1));
         assert!((best.variance(0.1) / s.variance(0.1) - 0.5).abs() < 1e-15);

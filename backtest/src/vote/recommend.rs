@@ -106,7 +106,7 @@ const REQUIRED: [CriterionName; 4] = [
 /// The recommendation: a pure function of the table and its circumstances.
 ///
 /// Confidence: PROMOTE → the smaller of DSR and P(ΔSharpe > 0); REVIEW → P(ΔSharpe > 0), or DSR without a baseline; REJECT → 1 − the
-/// largest `p_pass` of a failed blocking criterion (one without counts as certain), 1 for a [`Defect`].
+/// largest `p_pass` of a failed blocking criterion, and 1 where one of them failed for certain (no `p_pass`) or a [`Defect`] was found.
 #[must_use]
 pub fn recommend(table: &[CriterionResult], circumstances: &Circumstances<'_>) -> FirstVoteResult {
     let defects = circumstances.defects();
@@ -191,8 +191,9 @@ fn absent(table: &[CriterionResult]) -> Vec<CriterionName> {
     REQUIRED.into_iter().filter(|name| !has(table, *name)).collect()
 }
 
-/// 1 − the best chance among the failed.
+/// 1 − the best chance among the failed; one that is no matter of chance settles it.
 fn surely_failed(blocks: &[&CriterionResult]) -> f64 {
-    let best = blocks.iter().filter_map(|row| row.p_pass).fold(0.0, f64::max);
+    let chances: Option<Vec<f64>> = blocks.iter().map(|row| row.p_pass).collect();
+    let best = chances.map_or(0.0, |chances| chances.into_iter().fold(0.0, f64::max));
     1.0 - best.clamp(0.0, 1.0)
 }

@@ -127,9 +127,13 @@ fn expected(case: &Case) -> (Recommendation, f64, Option<Defect>) {
         return (Reject, 1.0, defect);
     }
     let mut chances: Vec<f64> = Vec::new();
-    for (at, (_, p)) in PLAN.iter().enumerate() {
+    if case.plan_failed[3] {
+        // Too few trades are too few in every resample.
+        return (Reject, 1.0, None);
+    }
+    for (at, (_, p)) in PLAN.iter().enumerate().take(3) {
         if case.plan_failed[at] {
-            chances.push(p.unwrap_or(0.0));
+            chances.push(p.unwrap());
         }
     }
     if case.optional_block == Some(false) {
