@@ -3,3 +3,5 @@
 
 #[path = "all/noise/mod.rs"]
 mod noise;
+#[path = "all/oracle.rs"]
+mod oracle;
