@@ -35,10 +35,13 @@ struct Run {
     initial_capital: f64,
     sessions_per_year: f64,
     turnover: f64,
-    /// Day, and per bar close time, equity and position.
-    sessions: Vec<(i32, Vec<(i64, f64, i64)>)>,
+    /// Per day.
+    sessions: Vec<(i32, Vec<Row>)>,
     trades: Vec<Closed>,
 }
+
+/// Close time, equity and position of a bar.
+type Row = (i64, f64, i64);
 
 #[derive(Deserialize)]
 struct Closed {
