@@ -3,6 +3,8 @@
 //! A person may overrule it, with notes; what [`Defect`] names nobody can.
 
 mod criteria;
+#[cfg(test)]
+mod of_evidence;
 mod reason;
 mod recommend;
 #[cfg(test)]
