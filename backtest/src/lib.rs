@@ -4,5 +4,12 @@
 //! Direction: `market` (what is read) → `run` (who holds what, when, at which price) → `outcome` → `metrics` and `stats` → `vote`.
 //! Nothing here knows a clock, a socket or a database; randomness is seeded by the run's fingerprint.
 
+pub mod baseline;
+pub mod drift;
 pub mod limits;
+pub mod metrics;
 pub mod outcome;
+#[cfg(test)]
+mod samples;
+pub mod stats;
+pub mod vote;

@@ -12,3 +12,15 @@ pub const RELATIVE_BASE_MIN: f64 = 0.25;
 pub const P_BETTER_MIN: f64 = 0.80;
 /// Bars whose three positions are evaluated as one batch (rows = 3 × this, under the policy's 1,024).
 pub const BLOCK_BARS: usize = 256;
+/// Confidence level of every interval in the evidence.
+pub const INTERVAL_LEVEL: f64 = 0.95;
+/// Level of the minimum track record length and of the tests shown beside it: the complement of a PSR of 0.95.
+pub const TEST_ALPHA: f64 = 0.05;
+/// Prior probability that a proposed strategy has an edge at all, for the false discovery rate: one in twenty.
+pub const EDGE_PRIOR: f64 = 0.05;
+/// Most blocks of the cross-validation: C(20, 10) = 184,756 splits.
+pub const PBO_BLOCKS_MAX: usize = 20;
+/// Bins of a feature's training values: deciles, as the index is customarily read.
+pub const PSI_BINS: usize = 10;
+/// A bin's share below this counts as this: an empty bin would make the index infinite.
+pub const PSI_SHARE_MIN: f64 = 1e-4;
