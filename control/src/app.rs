@@ -95,6 +95,10 @@ impl App {
     /// Names of the webhooks.
     #[must_use]
     pub fn targets(&self) -> Vec<String> {
-        self.config.webhooks.iter().map(|webhook| webhook.name.clone()).collect()
+        self.config
+            .webhooks
+            .iter()
+            .map(|webhook| webhook.name.clone())
+            .collect()
     }
 }

@@ -63,7 +63,9 @@ impl DirectoryStore {
     /// Uses `root`, made when the first artifact comes.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     /// Where the artifact's file lies, whether it is there or not.
@@ -93,7 +95,9 @@ impl ArtifactStore for DirectoryStore {
         let path = self.path(hash);
         let size = match std::fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ArtifactError::Missing(hash)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ArtifactError::Missing(hash));
+            }
             Err(error) => return Err(ArtifactError::Io(error)),
         };
         if size > ARTIFACT_BYTES_MAX as u64 {
@@ -104,7 +108,10 @@ impl ArtifactStore for DirectoryStore {
         if found == hash {
             Ok(bytes)
         } else {
-            Err(ArtifactError::Altered { expected: hash, found })
+            Err(ArtifactError::Altered {
+                expected: hash,
+                found,
+            })
         }
     }
 

@@ -16,7 +16,10 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the control plane reads the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the control plane reads the time"
+    )]
     fn now(&self) -> UtcMillis {
         let since = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)

@@ -138,7 +138,9 @@ pub enum ConfigError {
         detail: String,
     },
     /// It would listen where everybody hears it.
-    #[error("listen = {0} is not loopback: put a proxy that speaks TLS in front and set behind_tls_proxy = true")]
+    #[error(
+        "listen = {0} is not loopback: put a proxy that speaks TLS in front and set behind_tls_proxy = true"
+    )]
     Exposed(SocketAddr),
 }
 

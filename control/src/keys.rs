@@ -13,7 +13,12 @@ use contracts::signing::{
 };
 
 /// Purposes the control plane holds a key for.
-pub const PURPOSES: [KeyPurpose; 4] = [KeyPurpose::Contract, KeyPurpose::Backtest, KeyPurpose::Vote, KeyPurpose::Audit];
+pub const PURPOSES: [KeyPurpose; 4] = [
+    KeyPurpose::Contract,
+    KeyPurpose::Backtest,
+    KeyPurpose::Vote,
+    KeyPurpose::Audit,
+];
 
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +147,10 @@ pub fn trusted(folder: &Path) -> Result<Vec<TrustedKey>, KeyringError> {
         }
     }
     paths.sort();
-    paths.iter().map(|path| Ok(PublicKeyFile::read(path)?.trusted())).collect()
+    paths
+        .iter()
+        .map(|path| Ok(PublicKeyFile::read(path)?.trusted()))
+        .collect()
 }
 
 fn active_key(folder: &Path, purpose: KeyPurpose) -> Result<SigningKey, KeyringError> {
@@ -180,7 +188,10 @@ mod tests {
     #[test]
     fn a_rotated_key_stays_trusted_until_it_is_revoked() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(Keyring::load(folder.path()), Err(KeyringError::NoActive { .. })));
+        assert!(matches!(
+            Keyring::load(folder.path()),
+            Err(KeyringError::NoActive { .. })
+        ));
         for (n, purpose) in PURPOSES.into_iter().enumerate() {
             generate(folder.path(), purpose, [u8::try_from(n).unwrap(); 32]).unwrap();
         }

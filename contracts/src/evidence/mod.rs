@@ -14,7 +14,8 @@ pub use self::metrics::{Interval, Measured, Metrics, Undefined};
 use crate::action::PositionSource;
 use crate::experiment::{FillRule, OvernightRule};
 use crate::hash::{
-    BundleHash, ConfigHash, DatasetHash, Digest, EvidenceDigest, ExecHash, FeatureContractHash, ModelHash, NormStatsHash,
+    BundleHash, ConfigHash, DatasetHash, Digest, EvidenceDigest, ExecHash, FeatureContractHash, ModelHash,
+    NormStatsHash,
 };
 use crate::ids::{ContractId, InstrumentId, ModelId, SlotId};
 use crate::jcs::{self, JcsError};

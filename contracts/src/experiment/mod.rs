@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::data::{DataSection, DateRange};
 pub use self::environment::{ActionSection, EnvironmentSection, FillRule, OvernightRule, SignalEnvironment};
-pub use self::evaluation::{MIN_DSR_DEFAULT, EvaluationSection, Gate, Severity, SuccessCriteria};
+pub use self::evaluation::{EvaluationSection, Gate, MIN_DSR_DEFAULT, Severity, SuccessCriteria};
 pub use self::promotion::{
-    DEPLOY_WITHIN_DAYS_DEFAULT, EXPIRES_IN_DAYS_DEFAULT, MAX_BAR_AGE_S_DEFAULT, OFFLINE_GRACE_HOURS_DEFAULT, OnStale,
-    OnSwap, Promotion,
+    DEPLOY_WITHIN_DAYS_DEFAULT, EXPIRES_IN_DAYS_DEFAULT, MAX_BAR_AGE_S_DEFAULT, OFFLINE_GRACE_HOURS_DEFAULT,
+    OnStale, OnSwap, Promotion,
 };
 pub use self::reward::{RewardSection, RewardTerm};
 pub use self::training::{PpoSection, TrainingSection};

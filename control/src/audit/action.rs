@@ -87,7 +87,9 @@ impl std::str::FromStr for Action {
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.iter().find(|action| action.word() == word);
-        found.copied().ok_or_else(|| UnknownAction(word.chars().take(64).collect()))
+        found
+            .copied()
+            .ok_or_else(|| UnknownAction(word.chars().take(64).collect()))
     }
 }
 

@@ -148,7 +148,9 @@ pub enum Broken {
         source: SignatureError,
     },
     /// A head kept outside the database names an event that is not there, or is another.
-    #[error("event {seq}: the head kept outside the database names another event: the chain was cut off or rewritten")]
+    #[error(
+        "event {seq}: the head kept outside the database names another event: the chain was cut off or rewritten"
+    )]
     Head {
         /// Which.
         seq: u64,

@@ -158,7 +158,9 @@ pub enum NotFresh {
     #[error("this needs a person with a password: a token cannot do it")]
     NoPerson,
     /// The password was given too long ago.
-    #[error("this needs a password given in the last 15 minutes, yours was given at {authenticated_at}: log in again")]
+    #[error(
+        "this needs a password given in the last 15 minutes, yours was given at {authenticated_at}: log in again"
+    )]
     TooOld {
         /// When.
         authenticated_at: UtcMillis,

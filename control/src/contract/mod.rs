@@ -67,7 +67,11 @@ pub enum BuildError {
 ///
 /// # Panics
 /// Never: a contract is plain data with text keys.
-pub async fn issue(app: &App, tx: &mut Tx, parts: Parts<'_>) -> Result<(ProductionContract, ContractRow), BuildError> {
+pub async fn issue(
+    app: &App,
+    tx: &mut Tx,
+    parts: Parts<'_>,
+) -> Result<(ProductionContract, ContractRow), BuildError> {
     let mut contract = assemble(app, &parts)?;
     for artifact in contract.artifacts.all() {
         app.artifacts.get(artifact)?;
@@ -101,12 +105,19 @@ pub async fn issue(app: &App, tx: &mut Tx, parts: Parts<'_>) -> Result<(Producti
 }
 
 fn proposal_of(contract: &ProductionContract) -> Option<ProposalId> {
-    contract.votes.as_ref().map(|votes| votes.second.statement.proposal_id.clone())
+    contract
+        .votes
+        .as_ref()
+        .map(|votes| votes.second.statement.proposal_id.clone())
 }
 
 fn assemble(app: &App, parts: &Parts<'_>) -> Result<ProductionContract, BuildError> {
     let slot = &parts.slot.slot;
-    let settings = app.config.slots.get(slot).ok_or_else(|| BuildError::UnknownSlot(slot.clone()))?;
+    let settings = app
+        .config
+        .slots
+        .get(slot)
+        .ok_or_else(|| BuildError::UnknownSlot(slot.clone()))?;
     let (model, experiment) = (parts.model, parts.experiment);
     let second = &parts.votes.second.statement;
     let promotion: &Promotion = &experiment.frozen.promotion;
@@ -138,7 +149,9 @@ fn assemble(app: &App, parts: &Parts<'_>) -> Result<ProductionContract, BuildErr
         },
         artifacts: Artifacts {
             model: contracts::hash::Digest::from_bytes(*model.model_hash.as_bytes()),
-            exec: model.exec_hash.map(|hash| contracts::hash::Digest::from_bytes(*hash.as_bytes())),
+            exec: model
+                .exec_hash
+                .map(|hash| contracts::hash::Digest::from_bytes(*hash.as_bytes())),
             norm_stats: model.norm_stats_artifact,
             golden: model.golden,
         },

@@ -20,7 +20,13 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Staging, Self::Production, Self::Archived, Self::Canary, Self::Withdrawn];
+    pub const ALL: [Self; 5] = [
+        Self::Staging,
+        Self::Production,
+        Self::Archived,
+        Self::Canary,
+        Self::Withdrawn,
+    ];
 
     /// Its word.
     #[must_use]
@@ -42,7 +48,10 @@ impl Stage {
             (Self::Staging, Self::Production)
                 | (Self::Production, Self::Archived)
                 | (Self::Archived, Self::Production)
-                | (Self::Staging | Self::Production | Self::Archived | Self::Canary, Self::Withdrawn)
+                | (
+                    Self::Staging | Self::Production | Self::Archived | Self::Canary,
+                    Self::Withdrawn
+                )
         )
     }
 }

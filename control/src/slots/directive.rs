@@ -28,7 +28,12 @@ pub enum DirectiveError {
 ///
 /// # Errors
 /// [`DirectiveError`].
-pub async fn issue(app: &App, tx: &mut Tx, slot: &SlotRow, clears: &[Latch]) -> Result<Directive, DirectiveError> {
+pub async fn issue(
+    app: &App,
+    tx: &mut Tx,
+    slot: &SlotRow,
+    clears: &[Latch],
+) -> Result<Directive, DirectiveError> {
     let at = app.now();
     let contract = running(app, tx, slot).await?;
     let mut clears = clears.to_vec();
@@ -53,13 +58,19 @@ pub async fn issue(app: &App, tx: &mut Tx, slot: &SlotRow, clears: &[Latch]) -> 
 }
 
 /// The contract the slot should run, if the stored one still verifies.
-async fn running(app: &App, tx: &mut Tx, slot: &SlotRow) -> Result<Option<(u64, ContractDigest)>, DirectiveError> {
+async fn running(
+    app: &App,
+    tx: &mut Tx,
+    slot: &SlotRow,
+) -> Result<Option<(u64, ContractDigest)>, DirectiveError> {
     let Some(row) = tx.newest_contract(&slot.slot).await? else {
         return Ok(None);
     };
     let contract = contracts::production::ProductionContract::parse(row.contract.as_bytes())
         .map_err(|_| DirectiveError::Contract)?;
-    let same = contract.generation == row.generation && contract.slot == slot.slot && contract.digest()? == row.digest;
+    let same = contract.generation == row.generation
+        && contract.slot == slot.slot
+        && contract.digest()? == row.digest;
     if !same || contract.verify(app.keys.trusted()).is_err() {
         return Err(DirectiveError::Contract);
     }

@@ -30,7 +30,9 @@ impl Tx {
     /// [`StoreError`].
     pub async fn last_audit_event(&mut self) -> Result<Option<(u64, EventHash)>, StoreError> {
         if self.dialect() == Dialect::Postgres {
-            sqlx::query("LOCK TABLE audit_events IN EXCLUSIVE MODE").execute(self.statement()?).await?;
+            sqlx::query("LOCK TABLE audit_events IN EXCLUSIVE MODE")
+                .execute(self.statement()?)
+                .await?;
         }
         let row = sqlx::query("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1")
             .fetch_optional(self.statement()?)

@@ -63,9 +63,9 @@ impl From<sqlx::Error> for StoreError {
                     ErrorKind::UniqueViolation => Self::Conflict {
                         rule: from.constraint().map_or(rule, str::to_owned),
                     },
-                    ErrorKind::ForeignKeyViolation | ErrorKind::CheckViolation | ErrorKind::NotNullViolation => {
-                        Self::Refused { rule }
-                    }
+                    ErrorKind::ForeignKeyViolation
+                    | ErrorKind::CheckViolation
+                    | ErrorKind::NotNullViolation => Self::Refused { rule },
                     _ if from.code().is_some_and(|code| is_raised(&code)) => Self::Refused { rule },
                     _ => Self::Database(error),
                 }
@@ -78,8 +78,12 @@ impl From<sqlx::Error> for StoreError {
 /// SQLite's busy and locked (with their extended codes), I/O errors and a full disk; PostgreSQL's classes for lost connections,
 /// shortage of resources, serialisation and administrators.
 fn is_absence(code: &str) -> bool {
-    matches!(code, "5" | "6" | "10" | "13" | "14" | "261" | "262" | "517" | "40001" | "40P01" | "55P03")
-        || ["08", "53", "57"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+    matches!(
+        code,
+        "5" | "6" | "10" | "13" | "14" | "261" | "262" | "517" | "40001" | "40P01" | "55P03"
+    ) || ["08", "53", "57"]
+        .iter()
+        .any(|class| code.len() == 5 && code.starts_with(class))
 }
 
 /// `RAISE(ABORT)` of SQLite (19 or 1811) and `RAISE EXCEPTION` of PostgreSQL.

@@ -91,7 +91,10 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn experiment(&mut self, id: &ContractId) -> Result<Option<ExperimentRow>, StoreError> {
-        let row = sqlx::query(BY_ID).bind(id.to_string()).fetch_optional(self.statement()?).await?;
+        let row = sqlx::query(BY_ID)
+            .bind(id.to_string())
+            .fetch_optional(self.statement()?)
+            .await?;
         row.as_ref().map(read).transpose()
     }
 }
@@ -102,7 +105,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn experiment(&self, id: &ContractId) -> Result<Option<ExperimentRow>, StoreError> {
-        let row = sqlx::query(BY_ID).bind(id.to_string()).fetch_optional(self.pool()).await?;
+        let row = sqlx::query(BY_ID)
+            .bind(id.to_string())
+            .fetch_optional(self.pool())
+            .await?;
         row.as_ref().map(read).transpose()
     }
 

@@ -77,7 +77,10 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
         let (dialect, url) = match url.split_once(':') {
-            Some(("sqlite", path)) => (Dialect::Sqlite, format!("sqlite:{}?mode=rwc", path.trim_start_matches("//"))),
+            Some(("sqlite", path)) => (
+                Dialect::Sqlite,
+                format!("sqlite:{}?mode=rwc", path.trim_start_matches("//")),
+            ),
             Some(("postgres" | "postgresql", _)) => (Dialect::Postgres, url.to_owned()),
             _ => {
                 let url = url.split('@').next_back().unwrap_or_default().to_owned();

@@ -1,8 +1,8 @@
 //! The model registry's rows: what a model is never changes, only where it stands does.
 
 use contracts::hash::{
-    ArtifactHash, BundleHash, ConfigHash, DatasetHash, ExecHash, FeatureContractHash, FeatureOrderHash, ModelHash,
-    NormStatsHash,
+    ArtifactHash, BundleHash, ConfigHash, DatasetHash, ExecHash, FeatureContractHash, FeatureOrderHash,
+    ModelHash, NormStatsHash,
 };
 use contracts::ids::{ContractId, ExperimentName, ModelId, PersonId, ProposalId, SlotId};
 use contracts::numerics::Numerics;
@@ -110,7 +110,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the bundle is registered already.
-    pub async fn insert_model(&mut self, model: &ModelRow, lineage: &serde_json::Value) -> Result<(), StoreError> {
+    pub async fn insert_model(
+        &mut self,
+        model: &ModelRow,
+        lineage: &serde_json::Value,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO model_registry (model_id, experiment_name, contract_id, slot, model_path, model_hash, exec_hash,
                 norm_stats_path, norm_stats_hash, golden_hash, bundle_hash, feature_contract_hash, config_hash,
@@ -151,7 +155,12 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn insert_author(&mut self, model: &ModelId, who: &PersonId, why: Authorship) -> Result<(), StoreError> {
+    pub async fn insert_author(
+        &mut self,
+        model: &ModelId,
+        who: &PersonId,
+        why: Authorship,
+    ) -> Result<(), StoreError> {
         sqlx::query("INSERT INTO model_authors (model_id, username, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(model.to_string())
             .bind(who.to_string())
@@ -170,7 +179,10 @@ impl Tx {
             Dialect::Sqlite => "SELECT * FROM model_registry WHERE model_id = $1",
             Dialect::Postgres => "SELECT * FROM model_registry WHERE model_id = $1 FOR UPDATE",
         };
-        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.statement()?).await?;
+        let row = sqlx::query(sql)
+            .bind(id.to_string())
+            .fetch_optional(self.statement()?)
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -206,7 +218,12 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::RowCount`] when it is not in `from`; [`StoreError::Conflict`] when the slot has another.
-    pub async fn promote_model(&mut self, id: &ModelId, from: Stage, at: UtcMillis) -> Result<(), StoreError> {
+    pub async fn promote_model(
+        &mut self,
+        id: &ModelId,
+        from: Stage,
+        at: UtcMillis,
+    ) -> Result<(), StoreError> {
         let done = sqlx::query(
             "UPDATE model_registry SET stage = 'production', is_active = 1, promoted_at = $3
              WHERE model_id = $1 AND stage = $2",
@@ -268,11 +285,14 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn authors(&mut self, id: &ModelId) -> Result<Vec<PersonId>, StoreError> {
-        let rows = sqlx::query("SELECT DISTINCT username FROM model_authors WHERE model_id = $1 ORDER BY username")
-            .bind(id.to_string())
-            .fetch_all(self.statement()?)
-            .await?;
-        rows.iter().map(|row| Columns::of("model_authors", row).parsed("username")).collect()
+        let rows =
+            sqlx::query("SELECT DISTINCT username FROM model_authors WHERE model_id = $1 ORDER BY username")
+                .bind(id.to_string())
+                .fetch_all(self.statement()?)
+                .await?;
+        rows.iter()
+            .map(|row| Columns::of("model_authors", row).parsed("username"))
+            .collect()
     }
 }
 

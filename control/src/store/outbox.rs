@@ -21,12 +21,13 @@ impl Tx {
         if targets.is_empty() {
             return Ok(());
         }
-        let row = sqlx::query("INSERT INTO outbox (event, payload, created_at) VALUES ($1, $2, $3) RETURNING id")
-            .bind(event)
-            .bind(json(payload))
-            .bind(time(at))
-            .fetch_one(self.statement()?)
-            .await?;
+        let row =
+            sqlx::query("INSERT INTO outbox (event, payload, created_at) VALUES ($1, $2, $3) RETURNING id")
+                .bind(event)
+                .bind(json(payload))
+                .bind(time(at))
+                .fetch_one(self.statement()?)
+                .await?;
         let id: i64 = row.try_get("id")?;
         for target in targets {
             sqlx::query("INSERT INTO deliveries (outbox_id, target, next_at) VALUES ($1, $2, $3)")

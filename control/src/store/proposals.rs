@@ -30,7 +30,12 @@ pub enum ProposalStatus {
 
 impl ProposalStatus {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::PendingApproval, Self::Approved, Self::Rejected, Self::Expired];
+    pub const ALL: [Self; 4] = [
+        Self::PendingApproval,
+        Self::Approved,
+        Self::Rejected,
+        Self::Expired,
+    ];
 
     /// The plan's word.
     #[must_use]
@@ -273,7 +278,10 @@ impl Tx {
             Dialect::Sqlite => "SELECT * FROM promotion_proposals WHERE proposal_id = $1",
             Dialect::Postgres => "SELECT * FROM promotion_proposals WHERE proposal_id = $1 FOR UPDATE",
         };
-        let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.statement()?).await?;
+        let row = sqlx::query(sql)
+            .bind(id.to_string())
+            .fetch_optional(self.statement()?)
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -281,7 +289,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn evidence(&mut self, id: &ProposalId, revision: u32) -> Result<Option<EvidenceRow>, StoreError> {
+    pub async fn evidence(
+        &mut self,
+        id: &ProposalId,
+        revision: u32,
+    ) -> Result<Option<EvidenceRow>, StoreError> {
         let row = sqlx::query(EVIDENCE)
             .bind(id.to_string())
             .bind(i64::from(revision))
@@ -294,7 +306,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::RowCount`] when somebody was first.
-    pub async fn decide_proposal(&mut self, id: &ProposalId, decided: &Decided<'_>) -> Result<(), StoreError> {
+    pub async fn decide_proposal(
+        &mut self,
+        id: &ProposalId,
+        decided: &Decided<'_>,
+    ) -> Result<(), StoreError> {
         let done = sqlx::query(
             "UPDATE promotion_proposals SET status = $2, reviewer = $3, reviewer_notes = $4, reviewed_at = $5,
                 deploy_by = $6
@@ -385,7 +401,9 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(self.pool())
         .await?;
-        rows.iter().map(|row| Ok((Columns::of(TABLE, row).count("id")?, read(row)?))).collect()
+        rows.iter()
+            .map(|row| Ok((Columns::of(TABLE, row).count("id")?, read(row)?)))
+            .collect()
     }
 
     /// How many there are.
@@ -393,10 +411,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn count_proposals(&self, status: Option<ProposalStatus>) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) AS n FROM promotion_proposals WHERE ($1 IS NULL OR status = $1)")
-            .bind(status.map(ProposalStatus::word))
-            .fetch_one(self.pool())
-            .await?;
+        let row =
+            sqlx::query("SELECT COUNT(*) AS n FROM promotion_proposals WHERE ($1 IS NULL OR status = $1)")
+                .bind(status.map(ProposalStatus::word))
+                .fetch_one(self.pool())
+                .await?;
         Columns::of(TABLE, &row).count("n")
     }
 
@@ -436,7 +455,9 @@ impl Store {
         .bind(time(now))
         .fetch_all(self.pool())
         .await?;
-        rows.iter().map(|row| Columns::of(TABLE, row).parsed("proposal_id")).collect()
+        rows.iter()
+            .map(|row| Columns::of(TABLE, row).parsed("proposal_id"))
+            .collect()
     }
 }
 

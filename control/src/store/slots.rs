@@ -117,12 +117,14 @@ impl Tx {
         environment: &Environment,
         at: UtcMillis,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO slots (slot, environment, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(slot.to_string())
-            .bind(environment.to_string())
-            .bind(time(at))
-            .execute(self.statement()?)
-            .await?;
+        sqlx::query(
+            "INSERT INTO slots (slot, environment, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(slot.to_string())
+        .bind(environment.to_string())
+        .bind(time(at))
+        .execute(self.statement()?)
+        .await?;
         Ok(())
     }
 
@@ -135,7 +137,10 @@ impl Tx {
             Dialect::Sqlite => "SELECT * FROM slots WHERE slot = $1",
             Dialect::Postgres => "SELECT * FROM slots WHERE slot = $1 FOR UPDATE",
         };
-        let row = sqlx::query(sql).bind(slot.to_string()).fetch_optional(self.statement()?).await?;
+        let row = sqlx::query(sql)
+            .bind(slot.to_string())
+            .fetch_optional(self.statement()?)
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -216,11 +221,12 @@ impl Tx {
         .bind(time(directive.issued_at))
         .execute(self.statement()?)
         .await?;
-        let done = sqlx::query("UPDATE slots SET directive_number = $2 WHERE slot = $1 AND directive_number < $2")
-            .bind(directive.slot.to_string())
-            .bind(number(directive.number))
-            .execute(self.statement()?)
-            .await?;
+        let done =
+            sqlx::query("UPDATE slots SET directive_number = $2 WHERE slot = $1 AND directive_number < $2")
+                .bind(directive.slot.to_string())
+                .bind(number(directive.number))
+                .execute(self.statement()?)
+                .await?;
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -234,13 +240,14 @@ impl Tx {
         by: Option<&PersonId>,
         at: UtcMillis,
     ) -> Result<(), StoreError> {
-        let done = sqlx::query("UPDATE slots SET halted = $2, halted_by = $3, halted_at = $4 WHERE slot = $1")
-            .bind(slot.to_string())
-            .bind(i64::from(by.is_some()))
-            .bind(by.map(PersonId::to_string))
-            .bind(by.map(|_| time(at)))
-            .execute(self.statement()?)
-            .await?;
+        let done =
+            sqlx::query("UPDATE slots SET halted = $2, halted_by = $3, halted_at = $4 WHERE slot = $1")
+                .bind(slot.to_string())
+                .bind(i64::from(by.is_some()))
+                .bind(by.map(PersonId::to_string))
+                .bind(by.map(|_| time(at)))
+                .execute(self.statement()?)
+                .await?;
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -263,7 +270,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn slots(&self) -> Result<Vec<SlotRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM slots ORDER BY slot").fetch_all(self.pool()).await?;
+        let rows = sqlx::query("SELECT * FROM slots ORDER BY slot")
+            .fetch_all(self.pool())
+            .await?;
         rows.iter().map(read).collect()
     }
 
@@ -296,11 +305,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn contracts_of(&self, slot: &SlotId, limit: u32) -> Result<Vec<ContractRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM production_contracts WHERE slot = $1 ORDER BY generation DESC LIMIT $2")
-            .bind(slot.to_string())
-            .bind(i64::from(limit))
-            .fetch_all(self.pool())
-            .await?;
+        let rows = sqlx::query(
+            "SELECT * FROM production_contracts WHERE slot = $1 ORDER BY generation DESC LIMIT $2",
+        )
+        .bind(slot.to_string())
+        .bind(i64::from(limit))
+        .fetch_all(self.pool())
+        .await?;
         rows.iter().map(read_contract).collect()
     }
 
@@ -309,18 +320,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn newest_directive(&self, slot: &SlotId) -> Result<Option<String>, StoreError> {
-        let row = sqlx::query("SELECT directive FROM directives WHERE slot = $1 ORDER BY number DESC LIMIT 1")
-            .bind(slot.to_string())
-            .fetch_optional(self.pool())
-            .await?;
-        row.map(|row| Columns::of("directives", &row).text("directive")).transpose()
+        let row =
+            sqlx::query("SELECT directive FROM directives WHERE slot = $1 ORDER BY number DESC LIMIT 1")
+                .bind(slot.to_string())
+                .fetch_optional(self.pool())
+                .await?;
+        row.map(|row| Columns::of("directives", &row).text("directive"))
+            .transpose()
     }
 
     /// What ran in the slot, newest first; with `as_of` only what ran then.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn periods(&self, slot: &SlotId, as_of: Option<UtcMillis>) -> Result<Vec<PeriodRow>, StoreError> {
+    pub async fn periods(
+        &self,
+        slot: &SlotId,
+        as_of: Option<UtcMillis>,
+    ) -> Result<Vec<PeriodRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM production_periods WHERE slot = $1
                AND ($2 IS NULL OR (started_at <= $2 AND (ended_at IS NULL OR ended_at > $2)))
@@ -334,7 +351,8 @@ impl Store {
     }
 }
 
-const NEWEST_CONTRACT: &str = "SELECT * FROM production_contracts WHERE slot = $1 ORDER BY generation DESC LIMIT 1";
+const NEWEST_CONTRACT: &str =
+    "SELECT * FROM production_contracts WHERE slot = $1 ORDER BY generation DESC LIMIT 1";
 
 fn read(row: &AnyRow) -> Result<SlotRow, StoreError> {
     let row = Columns::of(TABLE, row);

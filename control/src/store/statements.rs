@@ -24,11 +24,23 @@ impl StatementRow<'_> {
         match self {
             Self::Second(signed) => {
                 let said = &signed.statement;
-                ("second", Some(&said.proposal_id), &said.model_id, &said.slot, json(signed))
+                (
+                    "second",
+                    Some(&said.proposal_id),
+                    &said.model_id,
+                    &said.slot,
+                    json(signed),
+                )
             }
             Self::Promote(signed) => {
                 let said = &signed.statement;
-                ("promote", Some(&said.proposal_id), &said.model_id, &said.slot, json(signed))
+                (
+                    "promote",
+                    Some(&said.proposal_id),
+                    &said.model_id,
+                    &said.slot,
+                    json(signed),
+                )
             }
             Self::Rollback(signed) => {
                 let said = &signed.statement;
@@ -64,13 +76,17 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn second_vote(&mut self, proposal: &ProposalId) -> Result<Option<Signed<SecondVote>>, StoreError> {
+    pub async fn second_vote(
+        &mut self,
+        proposal: &ProposalId,
+    ) -> Result<Option<Signed<SecondVote>>, StoreError> {
         let row = sqlx::query(
             "SELECT statement FROM vote_statements WHERE kind = 'second' AND proposal_id = $1 ORDER BY id DESC LIMIT 1",
         )
         .bind(proposal.to_string())
         .fetch_optional(self.statement()?)
         .await?;
-        row.map(|row| Columns::of("vote_statements", &row).json("statement")).transpose()
+        row.map(|row| Columns::of("vote_statements", &row).json("statement"))
+            .transpose()
     }
 }

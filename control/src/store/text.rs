@@ -33,17 +33,26 @@ impl<'a> Columns<'a> {
 
     /// A text.
     pub fn text(&self, column: &str) -> Result<String, StoreError> {
-        self.row.try_get(column).map_err(|error| self.corrupt(column, error))
+        self.row
+            .try_get(column)
+            .map_err(|error| self.corrupt(column, error))
     }
 
     /// A text or null.
     pub fn text_or_null(&self, column: &str) -> Result<Option<String>, StoreError> {
-        self.row.try_get(column).map_err(|error| self.corrupt(column, error))
+        self.row
+            .try_get(column)
+            .map_err(|error| self.corrupt(column, error))
     }
 
     /// Whatever a text parses into.
-    pub fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, column: &str) -> Result<T, StoreError> {
-        self.text(column)?.parse().map_err(|error| self.corrupt(column, error))
+    pub fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &self,
+        column: &str,
+    ) -> Result<T, StoreError> {
+        self.text(column)?
+            .parse()
+            .map_err(|error| self.corrupt(column, error))
     }
 
     /// The same, or null.
@@ -52,7 +61,8 @@ impl<'a> Columns<'a> {
         column: &str,
     ) -> Result<Option<T>, StoreError> {
         let text = self.text_or_null(column)?;
-        text.map(|text| text.parse().map_err(|error| self.corrupt(column, error))).transpose()
+        text.map(|text| text.parse().map_err(|error| self.corrupt(column, error)))
+            .transpose()
     }
 
     /// A JSON document.
@@ -61,9 +71,13 @@ impl<'a> Columns<'a> {
     }
 
     /// A JSON document or null.
-    pub fn json_or_null<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<Option<T>, StoreError> {
+    pub fn json_or_null<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &str,
+    ) -> Result<Option<T>, StoreError> {
         let text = self.text_or_null(column)?;
-        text.map(|text| serde_json::from_str(&text).map_err(|error| self.corrupt(column, error))).transpose()
+        text.map(|text| serde_json::from_str(&text).map_err(|error| self.corrupt(column, error)))
+            .transpose()
     }
 
     /// A time.
@@ -74,12 +88,16 @@ impl<'a> Columns<'a> {
     /// A time or null.
     pub fn time_or_null(&self, column: &str) -> Result<Option<UtcMillis>, StoreError> {
         let text = self.text_or_null(column)?;
-        text.map(|text| UtcMillis::parse(&text).map_err(|error| self.corrupt(column, error))).transpose()
+        text.map(|text| UtcMillis::parse(&text).map_err(|error| self.corrupt(column, error)))
+            .transpose()
     }
 
     /// A number that is never negative.
     pub fn count(&self, column: &str) -> Result<u64, StoreError> {
-        let number: i64 = self.row.try_get(column).map_err(|error| self.corrupt(column, error))?;
+        let number: i64 = self
+            .row
+            .try_get(column)
+            .map_err(|error| self.corrupt(column, error))?;
         u64::try_from(number).map_err(|error| self.corrupt(column, error))
     }
 
@@ -90,7 +108,9 @@ impl<'a> Columns<'a> {
 
     /// A fraction or null.
     pub fn real_or_null(&self, column: &str) -> Result<Option<f64>, StoreError> {
-        self.row.try_get(column).map_err(|error| self.corrupt(column, error))
+        self.row
+            .try_get(column)
+            .map_err(|error| self.corrupt(column, error))
     }
 }
 

@@ -95,5 +95,9 @@ impl Tx {
 /// # Errors
 /// [`StoreError::RowCount`].
 pub(in crate::store) fn exactly_one(table: &'static str, rows: u64) -> Result<(), StoreError> {
-    if rows == 1 { Ok(()) } else { Err(StoreError::RowCount { table, rows }) }
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::RowCount { table, rows })
+    }
 }

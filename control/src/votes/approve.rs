@@ -16,8 +16,8 @@ use crate::limits::DAY_MS;
 use crate::registry::Stage;
 use crate::slots::{self, DirectiveError};
 use crate::store::{
-    ApprovalLog, Cause, Decided, ExperimentRow, ModelRow, ProposalRow, ProposalStatus, SlotRow, StatementRow, StoreError,
-    Tx,
+    ApprovalLog, Cause, Decided, ExperimentRow, ModelRow, ProposalRow, ProposalStatus, SlotRow, StatementRow,
+    StoreError, Tx,
 };
 
 /// What the voter says.
@@ -104,19 +104,39 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
     check_override(&proposal, request.notes.as_deref())?;
 
     let missing = |what: &dyn std::fmt::Display| ApproveError::Missing(what.to_string());
-    let slot = tx.slot_for_update(&proposal.slot).await?.ok_or_else(|| missing(&proposal.slot))?;
-    let model = tx.model_for_update(&proposal.model_id).await?.ok_or_else(|| missing(&proposal.model_id))?;
-    let experiment = tx.experiment(&model.contract_id).await?.ok_or_else(|| missing(&model.contract_id))?;
-    let previous = tx.production_model(&proposal.slot).await?.map(|model| model.model_id);
+    let slot = tx
+        .slot_for_update(&proposal.slot)
+        .await?
+        .ok_or_else(|| missing(&proposal.slot))?;
+    let model = tx
+        .model_for_update(&proposal.model_id)
+        .await?
+        .ok_or_else(|| missing(&proposal.model_id))?;
+    let experiment = tx
+        .experiment(&model.contract_id)
+        .await?
+        .ok_or_else(|| missing(&model.contract_id))?;
+    let previous = tx
+        .production_model(&proposal.slot)
+        .await?
+        .map(|model| model.model_id);
     if previous != proposal.baseline_model_id {
         return Err(VoteRefused::BaselineChanged(previous).into());
     }
 
     let deploy_by = now.plus_ms(i64::from(experiment.frozen.promotion.deploy_within_days) * DAY_MS);
-    let second = Signed::new(second_vote(&proposal, &model, actor, now, deploy_by), app.keys.vote())?;
+    let second = Signed::new(
+        second_vote(&proposal, &model, actor, now, deploy_by),
+        app.keys.vote(),
+    )?;
     tx.insert_statement(StatementRow::Second(&second), now).await?;
-    tx.decide_proposal(&proposal.proposal_id, &decided(actor, request.notes.as_deref(), now, deploy_by)).await?;
-    tx.note_approval(&model.model_id, &proposal, &actor.person, now).await?;
+    tx.decide_proposal(
+        &proposal.proposal_id,
+        &decided(actor, request.notes.as_deref(), now, deploy_by),
+    )
+    .await?;
+    tx.note_approval(&model.model_id, &proposal, &actor.person, now)
+        .await?;
 
     let votes = Votes {
         first: open.evidence.first_vote,
@@ -167,7 +187,8 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
         created_at: now,
     })
     .await?;
-    tx.enqueue("proposal_approved", &body, &app.targets(), now).await?;
+    tx.enqueue("proposal_approved", &body, &app.targets(), now)
+        .await?;
     tx.commit().await?;
 
     app.tell(Changed::Proposal {
@@ -179,7 +200,11 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
         });
     }
     Ok(Approved {
-        new_stage: if deployed.is_some() { Stage::Production } else { model.stage },
+        new_stage: if deployed.is_some() {
+            Stage::Production
+        } else {
+            model.stage
+        },
         previous_model_archived: previous.filter(|_| deployed.is_some()),
         model_id: model.model_id,
         slot: proposal.slot,
@@ -254,7 +279,8 @@ pub(crate) async fn deploy(
     if let Some(previous) = deployment.previous {
         tx.archive_model(previous, now).await?;
     }
-    tx.promote_model(&deployment.model.model_id, deployment.from, now).await?;
+    tx.promote_model(&deployment.model.model_id, deployment.from, now)
+        .await?;
     let parts = contract::Parts {
         slot: &deployment.slot,
         model: deployment.model,

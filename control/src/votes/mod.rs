@@ -4,8 +4,8 @@
 //! vote that is refused changes nothing and is an event of its own.
 
 mod approve;
-mod reject;
 mod refused;
+mod reject;
 mod rules;
 
 pub use self::approve::{Approve, ApproveError, Approved, approve};

@@ -110,7 +110,8 @@ pub async fn reject(app: &App, actor: &Actor, request: &Reject) -> Result<(), Re
         created_at: now,
     })
     .await?;
-    tx.enqueue("proposal_rejected", &body, &app.targets(), now).await?;
+    tx.enqueue("proposal_rejected", &body, &app.targets(), now)
+        .await?;
     tx.commit().await?;
     app.tell(Changed::Proposal {
         proposal_id: proposal.proposal_id.to_string(),

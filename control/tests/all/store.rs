@@ -15,10 +15,19 @@ fn what_is_stored_comes_back() {
         let model = sample::model(&test.app, &experiment, "rita", 1).await;
         let proposal = sample::proposal(&test.app, &model, 1, sample::Shape::default()).await;
         let store = &test.app.store;
-        assert_eq!(store.experiment(&experiment.contract_id).await.unwrap(), Some(experiment.clone()));
+        assert_eq!(
+            store.experiment(&experiment.contract_id).await.unwrap(),
+            Some(experiment.clone())
+        );
         assert_eq!(store.model(&model.model_id).await.unwrap(), Some(model.clone()));
-        assert_eq!(store.proposal(&proposal.proposal_id).await.unwrap(), Some(proposal.clone()));
-        assert_eq!(store.models(Some(Stage::Staging), None, 10).await.unwrap(), [model]);
+        assert_eq!(
+            store.proposal(&proposal.proposal_id).await.unwrap(),
+            Some(proposal.clone())
+        );
+        assert_eq!(
+            store.models(Some(Stage::Staging), None, 10).await.unwrap(),
+            [model]
+        );
         assert_eq!(store.count_proposals(None).await.unwrap(), 1);
         let shown = store.evidence(&proposal.proposal_id, 1).await.unwrap().unwrap();
         assert_eq!(shown.evidence.digest().unwrap(), proposal.evidence_digest);
@@ -41,14 +50,20 @@ fn a_stage_moves_only_along_its_table() {
                 let by_hand = |stage: Stage| {
                     let active = i32::from(stage == Stage::Production);
                     let word = stage.word();
-                    format!("UPDATE model_registry SET stage = '{word}', is_active = {active} WHERE model_id = '{id}'")
+                    format!(
+                        "UPDATE model_registry SET stage = '{word}', is_active = {active} WHERE model_id = '{id}'"
+                    )
                 };
                 for step in path_to(from) {
                     assert_eq!(database::edit(&test.database.url, &by_hand(*step)).await, 1);
                 }
                 let moved = database::try_edit(&test.database.url, &by_hand(to)).await;
                 let kind = test.database.kind;
-                assert_eq!(moved.is_ok(), from.may_become(to), "{kind}: {from:?} to {to:?}: {moved:?}");
+                assert_eq!(
+                    moved.is_ok(),
+                    from.may_become(to),
+                    "{kind}: {from:?} to {to:?}: {moved:?}"
+                );
                 // Leaves the slot's one place in production free for the next.
                 let _ = database::try_edit(&test.database.url, &by_hand(Stage::Withdrawn)).await;
             }
@@ -73,11 +88,26 @@ fn a_slot_has_one_production_model() {
         let first = sample::model(&test.app, &experiment, "rita", 1).await;
         let second = sample::model(&test.app, &experiment, "rita", 2).await;
         let mut tx = test.app.store.begin().await.unwrap();
-        tx.promote_model(&first.model_id, Stage::Staging, START).await.unwrap();
+        tx.promote_model(&first.model_id, Stage::Staging, START)
+            .await
+            .unwrap();
         let refused = tx.promote_model(&second.model_id, Stage::Staging, START).await;
-        assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{}: {refused:?}", test.database.kind);
+        assert!(
+            matches!(refused, Err(StoreError::Conflict { .. })),
+            "{}: {refused:?}",
+            test.database.kind
+        );
         drop(tx);
-        assert_eq!(test.app.store.model(&first.model_id).await.unwrap().unwrap().stage, Stage::Staging);
+        assert_eq!(
+            test.app
+                .store
+                .model(&first.model_id)
+                .await
+                .unwrap()
+                .unwrap()
+                .stage,
+            Stage::Staging
+        );
     });
 }
 
@@ -101,7 +131,11 @@ fn what_happened_cannot_be_changed_or_deleted() {
             "UPDATE slots SET directive_number = -1",
         ] {
             let done = database::try_edit(&test.database.url, sql).await;
-            assert!(done.is_err(), "{}: {sql} changed {done:?} rows", test.database.kind);
+            assert!(
+                done.is_err(),
+                "{}: {sql} changed {done:?} rows",
+                test.database.kind
+            );
         }
     });
 }
@@ -115,7 +149,9 @@ async fn note(app: &control::app::App, count: u32) {
             subject: format!("model-{n}"),
             body: serde_json::json!({"n": n}),
         };
-        audit::append(&mut tx, app.keys.audit(), app.now(), event).await.unwrap();
+        audit::append(&mut tx, app.keys.audit(), app.now(), event)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     }
 }
@@ -125,7 +161,12 @@ fn the_chain_names_the_first_event_that_was_touched() {
     on_every_database(|database| async {
         let test = app(database);
         note(&test.app, 5).await;
-        let events = test.app.store.audit_events(&AuditFilter::default(), 10).await.unwrap();
+        let events = test
+            .app
+            .store
+            .audit_events(&AuditFilter::default(), 10)
+            .await
+            .unwrap();
         let check = |events: &[control::audit::Stored]| {
             let mut walk = Walk::new(test.app.keys.trusted());
             events.iter().try_for_each(|event| walk.step(event))
@@ -164,7 +205,12 @@ fn appending_at_once_leaves_no_hole_and_no_fork() {
         for task in tasks {
             task.await.unwrap();
         }
-        let events = test.app.store.audit_events(&AuditFilter::default(), 100).await.unwrap();
+        let events = test
+            .app
+            .store
+            .audit_events(&AuditFilter::default(), 100)
+            .await
+            .unwrap();
         assert_eq!(events.len(), 40, "{}", test.database.kind);
         let mut walk = Walk::new(test.app.keys.trusted());
         events.iter().for_each(|event| walk.step(event).unwrap());

@@ -64,7 +64,9 @@ pub fn person(name: &str, roles: &[Role]) -> Actor {
         person: PersonId::parse(name).unwrap(),
         email: Some(format!("{name}@example.invalid")),
         roles: roles.to_vec(),
-        via: Via::Password { authenticated_at: START },
+        via: Via::Password {
+            authenticated_at: START,
+        },
         client_ip: Some("127.0.0.1".to_owned()),
         user_agent: Some("tests".to_owned()),
     }

@@ -59,6 +59,8 @@ pub async fn try_edit(url: &str, sql: &str) -> Result<u64, sqlx::Error> {
     use sqlx::Connection as _;
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(url).await?;
-    let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+    let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+        .execute(&mut connection)
+        .await?;
     Ok(done.rows_affected())
 }

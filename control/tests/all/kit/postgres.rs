@@ -12,19 +12,35 @@ pub fn socket_folder() -> Option<&'static Path> {
 
 fn start() -> Option<PathBuf> {
     let Some(programs) = programs() else {
-        eprintln!("SKIPPED: tests on PostgreSQL: initdb and postgres not found, install the package postgresql");
+        eprintln!(
+            "SKIPPED: tests on PostgreSQL: initdb and postgres not found, install the package postgresql"
+        );
         return None;
     };
     let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap().keep();
     let data = folder.join("data");
     if is_root() {
-        let done = Command::new("chown").arg("postgres").arg(&folder).status().unwrap();
+        let done = Command::new("chown")
+            .arg("postgres")
+            .arg(&folder)
+            .status()
+            .unwrap();
         assert!(done.success(), "chown of {} failed", folder.display());
     }
     let mut initdb = as_server_user(&programs.join("initdb"));
-    initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D"]).arg(&data);
-    let made = initdb.stdout(Stdio::null()).stderr(Stdio::piped()).output().unwrap();
-    assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+    initdb
+        .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D"])
+        .arg(&data);
+    let made = initdb
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "initdb: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 
     // The thread that starts it must live as long as the tests: the kernel ends the server when that thread is gone.
     let (started, wait) = std::sync::mpsc::channel();
@@ -32,7 +48,14 @@ fn start() -> Option<PathBuf> {
     std::thread::spawn(move || {
         let mut server = as_server_user(&programs.join("postgres"));
         server.arg("-D").arg(&data).arg("-k").arg(&socket);
-        server.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]);
+        server.args([
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "fsync=off",
+            "-c",
+            "max_connections=200",
+        ]);
         let log = std::fs::File::create(&log).unwrap();
         server.stdout(log.try_clone().unwrap()).stderr(log);
         let mut child = server.spawn().unwrap();
@@ -40,11 +63,21 @@ fn start() -> Option<PathBuf> {
         child.wait().unwrap();
     });
     wait.recv().unwrap();
-    let probe = || Command::new(programs().expect("found before").join("pg_isready")).arg("-q").arg("-h").arg(&folder).status();
+    let probe = || {
+        Command::new(programs().expect("found before").join("pg_isready"))
+            .arg("-q")
+            .arg("-h")
+            .arg(&folder)
+            .status()
+    };
     let since = std::time::Instant::now();
     while !probe().unwrap().success() {
         let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        assert!(since.elapsed().as_secs() < 60, "PostgreSQL does not start:\n{}", log());
+        assert!(
+            since.elapsed().as_secs() < 60,
+            "PostgreSQL does not start:\n{}",
+            log()
+        );
     }
     Some(folder)
 }
@@ -60,7 +93,10 @@ fn programs() -> Option<PathBuf> {
     found.sort();
     let path = std::env::var_os("PATH").unwrap_or_default();
     found.extend(std::env::split_paths(&path));
-    found.into_iter().rev().find(|folder| folder.join("initdb").exists())
+    found
+        .into_iter()
+        .rev()
+        .find(|folder| folder.join("initdb").exists())
 }
 
 fn is_root() -> bool {
@@ -74,6 +110,9 @@ fn as_server_user(program: &Path) -> Command {
     if is_root() {
         command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]);
     }
-    command.args(["--pdeathsig", "INT", "--"]).arg(program).current_dir("/");
+    command
+        .args(["--pdeathsig", "INT", "--"])
+        .arg(program)
+        .current_dir("/");
     command
 }

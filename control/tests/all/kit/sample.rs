@@ -5,8 +5,8 @@ use std::path::Path;
 
 use contracts::action::{ActionKind, PositionSource};
 use contracts::evidence::{
-    Candidate, Causality, Evidence, EvidenceV1, ExecutionCounts, ExecutionSettings, Holdout, Looks, Measured, Metrics,
-    Undefined,
+    Candidate, Causality, Evidence, EvidenceV1, ExecutionCounts, ExecutionSettings, Holdout, Looks, Measured,
+    Metrics, Undefined,
 };
 use contracts::experiment::{Experiment, FillRule, OvernightRule};
 use contracts::hash::Digest;
@@ -67,7 +67,9 @@ pub async fn experiment(app: &App, author: &str) -> ExperimentRow {
     };
     let mut tx = app.store.begin().await.unwrap();
     tx.insert_experiment(&row).await.unwrap();
-    tx.ensure_slot(&row.slot, &"paper".parse().unwrap(), START).await.unwrap();
+    tx.ensure_slot(&row.slot, &"paper".parse().unwrap(), START)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     row
 }
@@ -83,7 +85,13 @@ pub async fn model(app: &App, experiment: &ExperimentRow, author: &str, seed: u3
     let (model, exec, stats, golden) = (put("model"), put("exec"), put("stats"), put("golden"));
     let model_hash = Digest::from_bytes(*model.as_bytes());
     let norm_stats_hash = Digest::of(format!("stats {seed}").as_bytes());
-    let bundle = bundle_hash(model_hash, norm_stats_hash, experiment.feature_contract_hash, &action).unwrap();
+    let bundle = bundle_hash(
+        model_hash,
+        norm_stats_hash,
+        experiment.feature_contract_hash,
+        &action,
+    )
+    .unwrap();
     let row = ModelRow {
         model_id: model_id(Some(&experiment.name), bundle).unwrap(),
         experiment_name: experiment.name.clone(),
@@ -116,8 +124,12 @@ pub async fn model(app: &App, experiment: &ExperimentRow, author: &str, seed: u3
     };
     let mut tx = app.store.begin().await.unwrap();
     tx.insert_model(&row, &serde_json::json!({})).await.unwrap();
-    tx.insert_author(&row.model_id, &row.registered_by, Authorship::Registration).await.unwrap();
-    tx.insert_author(&row.model_id, &experiment.created_by, Authorship::Experiment).await.unwrap();
+    tx.insert_author(&row.model_id, &row.registered_by, Authorship::Registration)
+        .await
+        .unwrap();
+    tx.insert_author(&row.model_id, &experiment.created_by, Authorship::Experiment)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     row
 }
