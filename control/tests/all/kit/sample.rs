@@ -15,7 +15,6 @@ use contracts::numerics::Numerics;
 use contracts::production::{ActionBinding, FirstVote, Recommendation, Signed, bundle_hash, model_id};
 use contracts::time::{DayNumber, UtcMillis};
 use control::app::App;
-use control::artifacts::ArtifactStore as _;
 use control::registry::Stage;
 use control::store::{Authorship, EvidenceRow, ExperimentRow, ModelRow, ProposalRow, ProposalStatus};
 
