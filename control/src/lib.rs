@@ -12,6 +12,7 @@ pub mod config;
 pub mod contract;
 pub mod keys;
 pub mod limits;
+pub mod promote;
 pub mod registry;
 pub mod slots;
 pub mod store;

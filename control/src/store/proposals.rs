@@ -302,6 +302,26 @@ impl Tx {
         row.as_ref().map(read_evidence).transpose()
     }
 
+    /// The evidence a signed vote names, within the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn evidence_of_digest(
+        &mut self,
+        id: &ProposalId,
+        digest: EvidenceDigest,
+    ) -> Result<Option<EvidenceRow>, StoreError> {
+        let row = sqlx::query(
+            "SELECT revision, evidence, evidence_digest, first_vote FROM proposal_evidence
+             WHERE proposal_id = $1 AND evidence_digest = $2",
+        )
+        .bind(id.to_string())
+        .bind(digest.to_hex())
+        .fetch_optional(self.statement()?)
+        .await?;
+        row.as_ref().map(read_evidence).transpose()
+    }
+
     /// PENDING_APPROVAL → `status`, once.
     ///
     /// # Errors

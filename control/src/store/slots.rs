@@ -264,6 +264,27 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// The newest contract under which a model ran in the slot.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn contract_of_model(
+        &mut self,
+        slot: &SlotId,
+        model: &ModelId,
+    ) -> Result<Option<ContractRow>, StoreError> {
+        let row = sqlx::query(
+            "SELECT * FROM production_contracts WHERE slot = $1 AND model_id = $2 ORDER BY generation DESC LIMIT 1",
+        )
+        .bind(slot.to_string())
+        .bind(model.to_string())
+        .fetch_optional(self.statement()?)
+        .await?;
+        row.as_ref().map(read_contract).transpose()
+    }
+}
+
 impl Store {
     /// All slots.
     ///

@@ -9,6 +9,7 @@ mod reject;
 mod rules;
 
 pub use self::approve::{Approve, ApproveError, Approved, approve};
+pub(crate) use self::approve::{Deployment, deploy};
 pub use self::refused::note_refusal;
 pub use self::reject::{Reject, RejectError, reject};
 pub use self::rules::VoteRefused;
