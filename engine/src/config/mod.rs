@@ -263,6 +263,7 @@ mod tests {
             "url",
             "codec",
             "instruments",
+            "ca_file",
             "api_key_env",
             "api_secret_env",
             "socket",

@@ -9,7 +9,8 @@ use contracts::time::{UnixNanos, UtcMillis};
 
 use super::aggregate::{Aggregate, Outcome};
 use super::candles::Forming;
-use super::codec::{After, Codec, Credentials, DecodeError, Decoded, Finality, Source, Width};
+use super::codec::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
+use super::credentials::Credentials;
 use super::event::FeedEvent;
 use super::symbols::SymbolTable;
 use crate::core::input::InstrumentIndex;

@@ -123,6 +123,10 @@ refusals! {
     SourceError = "source_error";
     /// No connection could be made.
     ConnectFailed = "connect_failed";
+    /// The source's certificate is of an unknown authority, for another host, or not valid now; the log says which.
+    CertificateRefused = "certificate_refused";
+    /// The connection was made, TLS could not be agreed on.
+    TlsFailed = "tls_failed";
     /// The connection was made, the WebSocket handshake failed or did not end in time.
     HandshakeFailed = "handshake_failed";
     /// The source closed the connection.

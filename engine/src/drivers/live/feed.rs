@@ -10,10 +10,10 @@ use super::follow::Accepted as AcceptedContracts;
 use super::{LiveError, LiveOptions};
 use crate::core::CoreOptions;
 use crate::drivers::warm::KnownHistory;
-use crate::feeds::codec::Credentials;
+use crate::feeds::credentials::Credentials;
 use crate::feeds::history::{History as FeedHistory, MemoryHistory};
 use crate::feeds::symbols::{Symbol, SymbolTable};
-use crate::feeds::{FeedHandle, FeedOptions, FeedService};
+use crate::feeds::{FeedError, FeedHandle, FeedOptions, FeedService};
 
 /// The newest close held of an instrument: journaled, or known from the history files.
 pub(super) fn held(
@@ -58,19 +58,18 @@ pub(super) fn feed(
         vendor: vendor.as_str().into(),
     });
     let symbols = SymbolTable::new(symbols.collect(), core.series.to_vec())?;
-    let secret = |name: &Option<String>| {
-        name.as_ref()
-            .and_then(|name| std::env::var(name).ok())
-            .unwrap_or_default()
-    };
+    let credentials = Credentials::named(
+        config.api_key_env.as_deref(),
+        config.api_secret_env.as_deref(),
+        |name| std::env::var(name).ok(),
+    )
+    .map_err(FeedError::from)?;
     let clock = Arc::clone(&options.clock);
     let feed = FeedOptions {
         after,
         limits: options.feed_limits,
-        credentials: Credentials {
-            key: secret(&config.api_key_env),
-            secret: secret(&config.api_secret_env),
-        },
+        credentials,
+        ca_file: config.ca_file.clone(),
         ..FeedOptions::new(
             config.url.clone(),
             config.codec,

@@ -4,7 +4,8 @@ use contracts::time::{UnixNanos, UtcMillis};
 use serde::Deserialize;
 
 use super::fields::{Decimal, Prices, Text, candle, instant_ms};
-use super::{After, Codec, Credentials, DecodeError, Decoded, Finality, Source, Width};
+use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
+use crate::feeds::credentials::Credentials;
 use crate::feeds::event::FeedRefusal;
 use crate::feeds::symbols::SymbolTable;
 

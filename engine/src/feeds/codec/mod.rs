@@ -13,7 +13,6 @@ mod polygon;
 mod testing;
 mod twelvedata;
 
-use std::fmt;
 use std::time::Duration;
 
 use contracts::bar::Bar;
@@ -21,6 +20,7 @@ use contracts::limits::BAR_INTERVAL_MS;
 use contracts::time::{UnixNanos, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use super::credentials::Credentials;
 use super::event::{FeedEvent, FeedRefusal};
 use super::symbols::SymbolTable;
 use crate::core::input::InstrumentIndex;
@@ -87,6 +87,22 @@ impl Source {
         Self::ALL.iter().copied().find(|source| source.word() == word)
     }
 
+    /// Whether it wants a key, and a secret, from its clients.
+    #[must_use]
+    pub const fn asks_for(self) -> (bool, bool) {
+        match self {
+            Self::Alpaca => (true, true),
+            Self::Polygon | Self::TwelveData => (true, false),
+            _ => (false, false),
+        }
+    }
+
+    /// Whether the key is part of the URL (`?apikey=…`) instead of a message.
+    #[must_use]
+    pub const fn key_in_url(self) -> bool {
+        matches!(self, Self::TwelveData)
+    }
+
     /// A codec for one connection. Codecs may hold state of the connection; a new connection gets a new one.
     #[must_use]
     pub fn codec(self, symbols: SymbolTable, credentials: &Credentials) -> Box<dyn Codec + Send> {
@@ -101,21 +117,6 @@ impl Source {
             Self::Polygon => Box::new(polygon::Polygon::new(symbols, credentials.clone())),
             Self::TwelveData => Box::new(twelvedata::TwelveData::new(symbols)),
         }
-    }
-}
-
-/// What a source asks of its clients; empty for those that ask nothing. Never printed.
-#[derive(Clone, Default)]
-pub struct Credentials {
-    /// Alpaca's key id, Polygon's key.
-    pub key: String,
-    /// Alpaca's secret.
-    pub secret: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(..)")
     }
 }
 

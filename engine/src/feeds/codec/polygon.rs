@@ -9,8 +9,9 @@ use contracts::time::UnixNanos;
 use serde::Deserialize;
 
 use super::fields::{Decimal, Prices, Text, Whole, candle, instant_ms, interval_name};
-use super::{After, Codec, Credentials, DecodeError, Decoded, Finality, Source, Width};
+use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
 use crate::core::input::InstrumentIndex;
+use crate::feeds::credentials::Credentials;
 use crate::feeds::event::FeedRefusal;
 use crate::feeds::symbols::SymbolTable;
 use crate::limits::MINUTE_MS;

@@ -9,6 +9,7 @@ mod halt;
 mod journal;
 mod place;
 mod restart;
+mod tls;
 
 pub use client::{Client, Heard};
 pub use journal::{Entry, journal};
