@@ -119,6 +119,9 @@ refusals! {
     ConflictMinute = "conflict_minute";
     /// A minute that never came; its five-minute bar was made without it.
     MissingMinute = "missing_minute";
+    /// A minute, a tick or a candle in progress that lies further ahead of our clock than any can: taken, it would close the bar
+    /// at hand and make every real one after it late.
+    Future = "future";
     /// The source answered with an error.
     SourceError = "source_error";
     /// No connection could be made.
