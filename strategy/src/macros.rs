@@ -178,6 +178,19 @@ impl MacroState {
         kept.insert(new, arrived_at.is_some())
     }
 
+    /// True when a value would change nothing: it is the latest version of its date, or older than everything kept.
+    #[must_use]
+    pub fn knows(&self, series: usize, date: DayNumber, value: f64) -> bool {
+        let Some(Series { values, .. }) = self.series.get(series) else {
+            return false;
+        };
+        let latest = values[..values.partition_point(|v| v.date <= date)].last();
+        match latest {
+            Some(latest) => latest.date == date && latest.value.to_bits() == value.to_bits(),
+            None => values.len() == MACRO_VALUES_MAX,
+        }
+    }
+
     /// Brings the caches to `at`.
     pub(crate) fn refresh(&mut self, at: UtcMillis) {
         for series in &mut self.series {

@@ -13,7 +13,7 @@ use super::accept::Verdict;
 use super::batch::{Batch, Waiting};
 use super::confirmation::NewestDirective;
 use super::counters::Counters;
-use super::input::{Input, InstrumentIndex};
+use super::input::{DayNumber, Input, InstrumentIndex, SeriesIndex};
 use super::latches::Latches;
 use super::macro_feed::MacroFeed;
 use super::options::{ClockMode, CoreOptions};
@@ -82,6 +82,12 @@ impl Core {
             .iter()
             .enumerate()
             .filter_map(|(local, slot)| Some((local, slot.reported_as_of?)))
+    }
+
+    /// True when a daily value would change nothing here.
+    #[must_use]
+    pub fn knows_macro(&self, series: SeriesIndex, date: DayNumber, value: f64) -> bool {
+        self.macros.knows(series, date, value)
     }
 
     /// The latches.

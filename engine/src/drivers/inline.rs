@@ -159,6 +159,9 @@ impl Intake for State {
         while let Some(position) = self.inbox.position() {
             self.inputs.push(position);
         }
+        while let Some(daily) = self.inbox.daily() {
+            self.inputs.push(daily);
+        }
         self.run();
     }
 

@@ -1,7 +1,8 @@
 //! Warm-up: operators that have seen what the engine knows, for a core that cannot go on with its own.
 //!
 //! What the engine knows is its history files and its journal. Per instrument the bars are merged by close time; where both have
-//! one, the journal's counts, because it is what live operators saw.
+//! one, the journal's counts, because it is what live operators saw. Of daily values, too, the journal's come first: it knows when
+//! each arrived, and the file may hold only the last version.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -53,7 +54,7 @@ impl Past {
             let place = bars.entry(instrument.to_string()).or_default();
             place.extend(known.iter().map(|bar| (bar.close_time, *bar)));
         }
-        let mut daily = history.daily.clone();
+        let mut daily = Vec::new();
         if let Some(reader) = journal {
             let mut cursor = reader.from_lsn(reader.oldest_lsn())?;
             while let Some(read) = cursor.read()? {
@@ -76,6 +77,7 @@ impl Past {
                 }
             }
         }
+        daily.extend_from_slice(&history.daily);
         Ok(Self { bars, daily })
     }
 }

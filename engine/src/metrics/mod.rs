@@ -123,6 +123,10 @@ pub struct Metrics {
     pub auth_refused: AtomicU64,
     /// Times the token list could not be read again; the last good one stays in force.
     pub token_reload_failures: AtomicU64,
+    /// Daily values taken from the macro file while running.
+    pub macro_file_values: AtomicU64,
+    /// Times the macro file could not be used, each fault once.
+    pub macro_file_faults: AtomicU64,
     stages: [LatencyHistogram; Stage::ALL.len()],
     running: ArcSwap<RunningContract>,
 }
@@ -147,6 +151,8 @@ impl Metrics {
             client_gaps: AtomicU64::new(0),
             auth_refused: AtomicU64::new(0),
             token_reload_failures: AtomicU64::new(0),
+            macro_file_values: AtomicU64::new(0),
+            macro_file_faults: AtomicU64::new(0),
             stages: std::array::from_fn(|_| LatencyHistogram::default()),
             running: ArcSwap::default(),
         })

@@ -117,6 +117,18 @@ pub(super) fn render(metrics: &Metrics, running: &RunningContract) -> String {
             "Times the token list could not be read again.",
             &metrics.token_reload_failures,
         ),
+        (
+            "engine_macro_file_values_total",
+            "counter",
+            "Daily values taken from the macro file while running.",
+            &metrics.macro_file_values,
+        ),
+        (
+            "engine_macro_file_faults_total",
+            "counter",
+            "Faults of the macro file, each once; it is tried again until it can be read.",
+            &metrics.macro_file_faults,
+        ),
     ] {
         page.single(name, kind, help, read(cell));
     }

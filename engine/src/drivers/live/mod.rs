@@ -8,6 +8,7 @@ mod driver;
 mod feed;
 mod follow;
 mod history;
+mod macro_file;
 mod recover;
 mod serving;
 
@@ -37,8 +38,8 @@ use crate::bundle::{Accepted, BuildOptions, BundleCell, Holder, Keeper, Serves};
 use crate::clock::SharedClock;
 use crate::config::{ConfigError, Durability, EngineConfig};
 use crate::core::{ClockMode, Core, CoreOptions, InstrumentIndex};
-use crate::edges::control::{ControlSender, control_queue};
-use crate::edges::halt_file::HaltFile;
+use crate::edges::control::{ControlSender, keeping_control_queue};
+use crate::edges::halt_file::{self, HaltFile};
 use crate::edges::halt_socket::{HaltSocket, HaltSocketError};
 use crate::edges::hub::{EpochStart, Hub, HubOptions, Identity, Serving};
 use crate::edges::positions::PositionDesk;
@@ -198,6 +199,13 @@ impl Live {
             })
             .collect();
         let recovered = recover::recover(&dir, &opened.recovered, &mut cores)?;
+        // Operators that are to be warmed get the history with it; recovered ones have what they had.
+        let macro_file = macro_file::watched(
+            config,
+            &core_options,
+            |series, date, value| recovered.is_none() || cores[0].knows_macro(series, date, value),
+            &history,
+        );
         let metrics = Metrics::new(cores.len());
         if let Some(torn) = &opened.recovered.torn {
             tracing::warn!(file = %torn.file, offset = torn.offset, bytes = torn.bytes, "a torn tail was cut");
@@ -224,7 +232,12 @@ impl Live {
         });
         let inbox = Arc::new(Inbox::default());
         let wake = Arc::clone(&inbox);
-        let (control, control_in) = control_queue(move || wake.wake());
+        ensure_parent(&config.halt.socket)?;
+        ensure_parent(&config.halt.file)?;
+        let halt_file = config.halt.file.clone();
+        let (control, control_in) =
+            keeping_control_queue(move || wake.wake(), move || halt_file::leave(&halt_file));
+        let halt_file = HaltFile::new(&config.halt.file).look_first(&control);
         let swapped = Arc::new(LastSwapped::default());
         let bell = Bell::default();
         let starting: StartingWriter = Arc::new(Mutex::new(Some(writer)));
@@ -303,6 +316,7 @@ impl Live {
             syncer: Syncer::spawn().map_err(system("thread"))?,
             feed: feed_handle,
         };
+        let daily = Arc::clone(&inbox);
         let (stop, stopped) = watch::channel(false);
         let (ended_tx, ended) = watch::channel(false);
         let (driver, driver_runtime) =
@@ -333,16 +347,17 @@ impl Live {
         };
         let (server, handle) = runtime.block_on(SignalServer::bind(server_options, parts))?;
         runtime.spawn(server.run());
-        ensure_parent(&config.halt.socket)?;
-        ensure_parent(&config.halt.file)?;
         let socket = {
             let _in_runtime = runtime.enter();
             HaltSocket::bind(&config.halt.socket)?
         };
         runtime.spawn(socket.run(control.clone(), gate));
-        let file = HaltFile::new(&config.halt.file);
-        runtime.spawn(file.run(control.clone(), Duration::from_millis(HALT_FILE_PERIOD_MS)));
+        runtime.spawn(halt_file.run(control.clone(), Duration::from_millis(HALT_FILE_PERIOD_MS)));
         let period = Duration::from_millis(FOLLOWER_PERIOD_MS);
+        if let Some(file) = macro_file {
+            let (clock, metrics) = (Arc::clone(&options.clock), Arc::clone(&metrics));
+            runtime.spawn(file.run(daily, clock, metrics));
+        }
         let follower = spawn(follower, bell.clone(), period).map_err(system("thread"))?;
         Ok(Self {
             runtime,

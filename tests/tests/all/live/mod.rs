@@ -7,6 +7,7 @@ mod crash;
 mod faults;
 mod halt;
 mod journal;
+mod macro_rows;
 mod place;
 mod restart;
 mod tls;
