@@ -30,9 +30,7 @@ async fn read_to(client: &mut Client, last: u64) -> (BTreeMap<u64, String>, Vec<
 async fn a_client_continues_across_a_restart_or_is_told_what_is_gone() {
     let market = Market::generate(&MarketSpec::many(33, 8, 12));
     let total: usize = market.bars.iter().map(Vec::len).sum();
-    let place = Place::new(market, "technical_8")
-        .set("journal", "segment_bytes = 100000")
-        .set("signals", "ring_messages = 64");
+    let place = Place::new(market, "technical_8").set("journal", "segment_bytes = 100000");
     let (_feed, url) = place.feed();
     let (engine, address) = place.engine(&url, "journal");
     let mut client = Client::connect(address, Some((1, 1))).await;
@@ -53,6 +51,7 @@ async fn a_client_continues_across_a_restart_or_is_told_what_is_gone() {
     assert_no_holes(&entries);
 
     // Far older than the ring of 64: all of it comes from the journal, the same bytes.
+    let place = place.set("signals", "ring_messages = 64");
     let (engine, address) = place.engine(&url, "journal");
     let mut client = Client::connect(address, Some((1, 1))).await;
     assert_eq!(client.epoch(), 1);
