@@ -234,3 +234,7 @@ pub const PIPELINE_BATCHES_PER_CORE: usize = 4;
 
 /// How often a thread that waits for the journal's word looks whether the journal is still there, in milliseconds.
 pub const PIPELINE_JOURNAL_LOOK_MS: u64 = 50;
+
+/// Looks of a spinning thread before it lets another thread run: some microseconds, longer than a hand-over between two cores
+/// takes and far shorter than a time slice.
+pub const RING_SPINS_MAX: u32 = 2_000;

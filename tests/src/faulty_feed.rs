@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use contracts::bar::Bar;
-use contracts::native::{NativeBar, NativeMessage};
+use contracts::native::{FeedMode, NativeBar, NativeHello, NativeMessage, Speed};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -51,6 +51,20 @@ pub enum Step {
     Close,
     /// Neither reads nor writes until the client leaves: not even pings are answered.
     Silent,
+}
+
+/// The native message with which a source says what it is.
+///
+/// # Panics
+/// Never: a hello serialises.
+#[must_use]
+pub fn hello_text(mode: FeedMode) -> String {
+    NativeMessage::Hello(NativeHello {
+        mode,
+        speed: Speed::Max,
+    })
+    .to_json()
+    .expect("a hello serialises")
 }
 
 /// The running server; ends when dropped.
@@ -105,6 +119,21 @@ impl FaultyFeed {
             requests,
             task,
         }
+    }
+
+    /// The same, each connection that is answered beginning with the announcement of a replay.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn replaying(scripts: Vec<Script>) -> Self {
+        let announced = |script| match script {
+            Script::Play(mut steps) => {
+                steps.insert(0, Step::Text(hello_text(FeedMode::Replay)));
+                Script::Play(steps)
+            }
+            other => other,
+        };
+        Self::start(scripts.into_iter().map(announced).collect()).await
     }
 
     /// Where clients connect.

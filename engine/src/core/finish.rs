@@ -7,7 +7,7 @@ use contracts::time::{UnixNanos, UtcMillis};
 use super::batch::Waiting;
 use super::confirmation::{Confirmation, confirmation};
 use super::counters::reason_index;
-use super::options::ClockMode;
+use super::input::ClockMode;
 use super::record::{BarRecord, Outcome, Records};
 use super::step::Core;
 
@@ -144,7 +144,8 @@ impl Core {
             LiveState::Halted
         } else if self.holder.bundle().is_none() {
             LiveState::NoModel
-        } else if self.confirmation(now.to_millis()) == Confirmation::Expiring {
+        } else if self.confirmation(now.to_millis()) != Confirmation::Confirmed {
+            // Once it has run out, too: every bar then says `unconfirmed`, and the slot is not live.
             LiveState::ContractExpiring
         } else {
             LiveState::Live

@@ -10,9 +10,9 @@ use contracts::reason::{Latch, Position};
 use strategy::plan::FeaturePlan;
 
 use super::confirmation::NewestDirective;
+use super::input::ClockMode;
 use super::input::SeriesIndex;
 use super::macro_feed::MacroValue;
-use super::options::ClockMode;
 use super::record::{BarView, Record};
 use super::step::Core;
 

@@ -7,8 +7,8 @@
 use contracts::reason::{FlattenCause, LiveState};
 use contracts::time::{UnixNanos, UtcMillis};
 
+use super::input::ClockMode;
 use super::input::InstrumentIndex;
-use super::options::ClockMode;
 use super::record::Records;
 use super::step::Core;
 

@@ -12,8 +12,8 @@ use strategy::plan::FeaturePlan;
 use super::accept::RecentBars;
 use super::bytes::{BadBytes, Put, Take};
 use super::confirmation::NewestDirective;
+use super::input::ClockMode;
 use super::latches::Latches;
-use super::options::ClockMode;
 use super::record::Records;
 use super::step::Core;
 

@@ -3,9 +3,9 @@
 use contracts::reason::{FlattenCause, LiveState, Position};
 use contracts::time::{UnixNanos, UtcMillis};
 
+use super::input::ClockMode;
 use super::input::{InstrumentIndex, SeriesIndex};
 use super::macro_feed::MacroValue;
-use super::options::ClockMode;
 use super::record::Records;
 use super::step::Core;
 use crate::limits::SILENCE_TICK_MS;

@@ -141,10 +141,7 @@ impl Intake for State {
     fn look_around(&mut self) {
         while let Some(acceptance) = self.inbox.contract() {
             let now = self.clock.now();
-            let noted = match self.pump.outlet().writer() {
-                Some(writer) => note_contract(writer, &acceptance.verified, now).map_err(OutletError::from),
-                None => Ok(()),
-            };
+            let noted = note_contract(self.pump.outlet(), &acceptance.verified, now);
             let journaled = noted.is_ok();
             self.settle(noted);
             if journaled {

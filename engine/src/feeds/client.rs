@@ -11,6 +11,7 @@ use contracts::time::UnixNanos;
 use tokio::sync::watch;
 
 use super::address::Address;
+use super::announced::Announced;
 use super::backoff::Backoff;
 use super::connection::{Connection, End, Failure};
 use super::counters::FeedCounters;
@@ -48,6 +49,7 @@ pub struct FeedService<C> {
     tls: Option<Tls>,
     limits: FeedLimits,
     decoder: FeedDecoder,
+    announced: Announced,
     held: Held,
     backoff: Backoff,
     now: C,
@@ -80,6 +82,7 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
             symbols,
             credentials,
             mut after,
+            expects,
             seed,
             limits,
         } = options;
@@ -105,6 +108,7 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
             tls,
             limits,
             decoder: FeedDecoder::new(source, symbols, limits.grace_ms).with_credentials(credentials),
+            announced: Announced::new(expects),
             held: Held::new(after, history),
             backoff: Backoff::new(limits.backoff_first, limits.backoff_max, seed),
             now,
@@ -160,6 +164,7 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
             Err(failure) => return End::Lost(failure),
         };
         self.decoder.reconnect();
+        self.announced.connected();
         self.held.connected(self.decoder.codec().resumes());
         let texts = self.decoder.subscribe(self.held.after());
         if let Err(cause) = connection.say(texts, self.limits.connect).await {
@@ -188,8 +193,10 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
                     let now = (self.now)();
                     let before = events.len();
                     self.decoder.poll(now, &mut events);
+                    let passed = self.announced.pass(&mut events, before);
                     self.held.take(&mut events, before, now);
-                    if let Err(cause) = connection.housekeeping(self.limits.idle, heartbeat) {
+                    let kept = passed.and_then(|()| connection.housekeeping(self.limits.idle, heartbeat));
+                    if let Err(cause) = kept {
                         end = Some(End::Lost(cause.into()));
                     }
                 }
@@ -197,8 +204,8 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
                     let mut next = Some(first);
                     let mut taken = 0;
                     while let Some(read) = next.take() {
-                        match read {
-                            Ok(text) => self.text(&text, &mut events),
+                        match read.and_then(|text| self.text(&text, &mut events)) {
+                            Ok(()) => {}
                             Err(refusal) if refusal.ends_connection() => {
                                 end = Some(End::Lost(refusal.into()));
                                 break;
@@ -223,7 +230,8 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
         }
     }
 
-    fn text(&mut self, text: &str, events: &mut Vec<FeedEvent>) {
+    /// One text; an error is the end of the connection.
+    fn text(&mut self, text: &str, events: &mut Vec<FeedEvent>) -> Result<(), FeedRefusal> {
         let received_at = (self.now)();
         self.counters.message();
         let before = events.len();
@@ -235,10 +243,12 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
                 tracing::debug!(url = %self.address.shown, %error, "feed message refused");
             }
         }
+        let passed = self.announced.pass(events, before);
         if events.len() > before {
             self.backoff.reset();
         }
         self.held.take(events, before, received_at);
+        passed
     }
 }
 

@@ -47,7 +47,7 @@ impl FeedRefusal {
     pub(super) const fn ends_connection(self) -> bool {
         matches!(
             self,
-            Self::Oversized | Self::Malformed | Self::Closed | Self::Broken | Self::Silent
+            Self::Oversized | Self::Malformed | Self::Closed | Self::Broken | Self::Silent | Self::Replay
         )
     }
 }

@@ -138,6 +138,10 @@ refusals! {
     Broken = "broken";
     /// Nothing at all was read for the idle time.
     Silent = "silent";
+    /// A bar or value before the source announced the replay that the feed's clock needs.
+    Unannounced = "unannounced";
+    /// The source announced a replay to an engine on the wall clock; the connection is given up.
+    Replay = "replay";
 }
 
 impl FeedRefusal {

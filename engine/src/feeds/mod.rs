@@ -8,6 +8,7 @@
 
 mod address;
 mod aggregate;
+mod announced;
 mod backoff;
 mod candles;
 pub mod client;

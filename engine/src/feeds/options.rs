@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use contracts::native::FeedMode;
 use contracts::time::UtcMillis;
 
 use super::codec::Source;
@@ -59,6 +60,9 @@ pub struct FeedOptions {
     pub credentials: Credentials,
     /// Newest close time held, by instrument index: the last journaled one. Empty = nothing held.
     pub after: Vec<Option<UtcMillis>>,
+    /// What the source must say it is: [`FeedMode::Replay`] takes nothing before the source has announced a replay,
+    /// [`FeedMode::Live`] gives up a connection that does; `None` takes either.
+    pub expects: Option<FeedMode>,
     /// Seed of the jitter.
     pub seed: u64,
     /// Durations and sizes.
@@ -76,6 +80,7 @@ impl FeedOptions {
             symbols,
             credentials: Credentials::default(),
             after: Vec::new(),
+            expects: None,
             seed,
             limits: FeedLimits::default(),
         }

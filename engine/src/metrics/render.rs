@@ -88,10 +88,10 @@ pub(super) fn render(metrics: &Metrics, running: &RunningContract) -> String {
             &metrics.journal_bytes,
         ),
         (
-            "engine_journal_torn_records_total",
-            "counter",
-            "Records cut from a torn tail at start.",
-            &metrics.journal_torn_records,
+            "engine_journal_torn_bytes",
+            "gauge",
+            "Bytes cut from a torn tail when this run began.",
+            &metrics.journal_torn_bytes,
         ),
         (
             "engine_signal_clients",

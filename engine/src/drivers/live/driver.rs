@@ -82,11 +82,11 @@ pub fn spawn(
             let (outlet, end) = tasks.block_on(&runtime, run(driver, feed, stop));
             let outcome = match (end, outlet) {
                 (None, Some(outlet)) => close(outlet, &clock),
-                (end, _) => {
-                    hub.fault(contracts::wire::FaultCode::JournalFailed);
-                    Err(end.unwrap_or(DriverEnd::Panicked).into())
-                }
+                (end, _) => Err(end.unwrap_or(DriverEnd::Panicked).into()),
             };
+            if let Err(end) = &outcome {
+                hub.fault(end.fault());
+            }
             ended.send_replace(true);
             // Clients of this runtime read their last messages and the close frame before it goes.
             runtime.block_on(drain(hub));

@@ -3,12 +3,13 @@
 use std::sync::{Arc, PoisonError};
 
 use contracts::ids::InstrumentId;
+use contracts::native::FeedMode;
 use contracts::time::UtcMillis;
 use strategy::calendar::Calendar;
 
 use super::follow::Accepted as AcceptedContracts;
 use super::{LiveError, LiveOptions};
-use crate::core::CoreOptions;
+use crate::core::{ClockMode, CoreOptions};
 use crate::drivers::warm::KnownHistory;
 use crate::feeds::credentials::Credentials;
 use crate::feeds::history::{History as FeedHistory, MemoryHistory};
@@ -67,6 +68,10 @@ pub(super) fn feed(
     let clock = Arc::clone(&options.clock);
     let feed = FeedOptions {
         after,
+        expects: Some(match core.clock {
+            ClockMode::Wall => FeedMode::Live,
+            ClockMode::Feed => FeedMode::Replay,
+        }),
         limits: options.feed_limits,
         credentials,
         ca_file: config.ca_file.clone(),

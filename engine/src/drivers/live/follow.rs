@@ -14,7 +14,7 @@ use crate::core::CoreOptions;
 use crate::drivers::hub_out::LastSwapped;
 use crate::drivers::inbox::Inbox;
 use crate::drivers::load::keep;
-use crate::drivers::start::note_contract;
+use crate::drivers::start::note_first_contract;
 use crate::drivers::warm::{KnownHistory, warm};
 use crate::follower::Engine;
 use crate::journal::{JournalReader, Writer};
@@ -104,7 +104,7 @@ impl Engine for LiveEngine {
         drop(accepted);
         let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = match starting.as_mut() {
-            Some(writer) => note_contract(writer, &verified, self.clock.now()).is_ok(),
+            Some(writer) => note_first_contract(writer, &verified, self.clock.now()).is_ok(),
             None => {
                 drop(starting);
                 self.inbox.note_contract(verified)

@@ -5,6 +5,7 @@
 //! journal.
 
 mod driver;
+mod end;
 mod feed;
 mod follow;
 mod history;
@@ -14,6 +15,7 @@ mod serving;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,31 +26,31 @@ use contracts::wire::ClockMode as WireClock;
 use tokio::sync::watch;
 
 use self::driver::DriverParts;
+use self::end::system;
+pub use self::end::{LiveEnd, LiveError};
 use self::feed::{feed, feed_history, held};
 use self::follow::{Accepted as AcceptedContracts, LiveEngine, StartingWriter};
 pub use self::recover::{RecoverError, levelling, restore};
-use self::serving::on_swapped;
+use self::serving::{CountedReceipts, on_swapped};
 use super::hub_out::{HubOut, LastSwapped};
 use super::inbox::{Inbox, PositionInbox};
-use super::intake::DriverEnd;
 use super::outlet::{Numbers, Outlet};
-use super::start::{StartError, open_journal, start_run};
+use super::start::{open_journal, start_run};
 use super::warm::KnownHistory;
 use crate::bundle::{Accepted, BuildOptions, BundleCell, Holder, Keeper, Serves};
 use crate::clock::SharedClock;
-use crate::config::{ConfigError, Durability, EngineConfig};
+use crate::config::{Durability, EngineConfig};
 use crate::core::{ClockMode, Core, CoreOptions, InstrumentIndex};
 use crate::edges::control::{ControlSender, keeping_control_queue};
 use crate::edges::halt_file::{self, HaltFile};
-use crate::edges::halt_socket::{HaltSocket, HaltSocketError};
+use crate::edges::halt_socket::HaltSocket;
 use crate::edges::hub::{EpochStart, Hub, HubOptions, Identity, Serving};
 use crate::edges::positions::PositionDesk;
-use crate::edges::server::{BindError, Parts, ServerHandle, ServerOptions, SignalServer};
+use crate::edges::server::{Parts, ServerHandle, ServerOptions, SignalServer};
 use crate::edges::tokens::Tokens;
-use crate::feeds::symbols::SymbolTaken;
-use crate::feeds::{FeedError, FeedLimits};
-use crate::follower::{Bell, DirectiveGate, Directory, Follower, FollowerParts, LogReceipts, spawn};
-use crate::journal::{JournalError, JournalOptions, Syncer};
+use crate::feeds::FeedLimits;
+use crate::follower::{Bell, DirectiveGate, Directory, Follower, FollowerParts, spawn};
+use crate::journal::{JournalOptions, Syncer};
 use crate::limits::{FOLLOWER_PERIOD_MS, HALT_FILE_PERIOD_MS};
 use crate::metrics::Metrics;
 
@@ -69,61 +71,6 @@ pub struct LiveOptions {
     pub batch_rows_max: usize,
     /// Waits and sizes of the feed client.
     pub feed_limits: FeedLimits,
-}
-
-/// Why an engine cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum LiveError {
-    /// The settings.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The journal's directory.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The journal's content.
-    #[error(transparent)]
-    Recover(#[from] RecoverError),
-    /// The history files.
-    #[error("the history files cannot be used")]
-    History(#[from] contracts::files::FileError),
-    /// The feed's settings.
-    #[error(transparent)]
-    Feed(#[from] FeedError),
-    /// The feed's symbols.
-    #[error(transparent)]
-    Symbols(#[from] SymbolTaken),
-    /// The address.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The halt socket.
-    #[error(transparent)]
-    HaltSocket(#[from] HaltSocketError),
-    /// A directory, thread or runtime.
-    #[error("the system gives no {what}")]
-    System {
-        /// What.
-        what: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
-}
-
-fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> LiveError {
-    move |source| LiveError::System { what, source }
-}
-
-/// Why a running engine ended.
-#[derive(Debug, thiserror::Error)]
-pub enum LiveEnd {
-    /// The driver.
-    #[error(transparent)]
-    Driver(#[from] DriverEnd),
-    /// The orderly end could not be written; the next start treats this run as one that died.
-    #[error("the journal could not be closed")]
-    Close(#[source] JournalError),
-    /// A thread panicked.
-    #[error("the driver's thread panicked")]
-    Panicked,
 }
 
 /// A running engine.
@@ -209,6 +156,7 @@ impl Live {
         let metrics = Metrics::new(cores.len());
         if let Some(torn) = &opened.recovered.torn {
             tracing::warn!(file = %torn.file, offset = torn.offset, bytes = torn.bytes, "a torn tail was cut");
+            metrics.journal_torn_bytes.store(torn.bytes, Ordering::Relaxed);
         }
         let carry = opened.recovered.carry.clone();
         let writer = start_run(opened, &core_options, clock.now())?;
@@ -278,7 +226,7 @@ impl Live {
                 .map(|(generation, digest)| Accepted { generation, digest }),
             gate: Arc::clone(&gate),
             control: control.clone(),
-            receipts: Box::new(LogReceipts),
+            receipts: Box::new(CountedReceipts::new(Arc::clone(&metrics))),
             keeper: Keeper::new(cell),
             engine: Box::new(engine),
         });
@@ -304,7 +252,8 @@ impl Live {
                 bell.clone(),
             )),
         );
-        let outlet = Outlet::new(Numbers::Journal(Box::new(writer)), out);
+        let outlet = Outlet::new(Numbers::Journal(Box::new(writer)), out)
+            .measured(Arc::clone(&clock), Arc::clone(&metrics));
         let parts = DriverParts {
             first: recover::levelling(&cores),
             cores,
@@ -415,8 +364,9 @@ impl Live {
         self.stop.send_replace(true);
         self.bell.end();
         let outcome = self.driver.join().unwrap_or(Err(LiveEnd::Panicked));
-        if outcome.is_ok() {
-            self.hub.stop();
+        match &outcome {
+            Ok(()) => self.hub.stop(),
+            Err(end) => self.hub.fault(end.fault()),
         }
         self.runtime.block_on(self.server.stop());
         // The follower ends with its present look; a panic of its thread was reported by the hook.

@@ -4,6 +4,7 @@ mod batches;
 mod halt;
 mod recovery;
 mod swap;
+mod time;
 
 use contracts::action::Raw;
 use contracts::reason::Position;

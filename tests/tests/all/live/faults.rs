@@ -126,7 +126,7 @@ fn every_fault_is_counted_and_the_engine_goes_on() {
     fourth.extend(next_day[..60].iter().map(|bar| text(&scaled(bar, 6.0))));
     let results = 10 + 48 + 3 + 60;
     let runtime = Runtime::new().unwrap();
-    let feed = runtime.block_on(FaultyFeed::start(vec![
+    let feed = runtime.block_on(FaultyFeed::replaying(vec![
         Script::CutHandshake,
         Script::Play(first),
         Script::Play(vec![Step::Oversized(5_000)]),

@@ -41,7 +41,7 @@ impl Told {
             }
             steps.push(Step::Text(bar_text(name, bar)));
         }
-        let feed = FaultyFeed::start(vec![Script::Play(steps)]).await;
+        let feed = FaultyFeed::replaying(vec![Script::Play(steps)]).await;
         Self { feed, next }
     }
 

@@ -8,6 +8,8 @@ mod faults;
 mod halt;
 mod journal;
 mod macro_rows;
+mod metrics;
+mod modes;
 mod place;
 mod restart;
 mod tls;

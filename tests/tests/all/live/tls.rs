@@ -1,7 +1,8 @@
 //! An engine whose feed is behind TLS, under either driver: refused certificates are counted, bars flow over a good one.
 
+use contracts::native::FeedMode;
 use engine::config::DriverKind;
-use testkit::faulty_feed::{FaultyFeed, Script, Step, bar_text};
+use testkit::faulty_feed::{FaultyFeed, Script, Step, bar_text, hello_text};
 use testkit::tls::Authority;
 use tokio::runtime::Runtime;
 
@@ -19,7 +20,8 @@ fn signals_over_tls(driver: DriverKind) {
         Authority::new().server("127.0.0.1", 2_200),
         own.server("127.0.0.1", 2_200),
     ];
-    let steps = bars.iter().map(|bar| Step::Text(bar_text(NAME, bar))).collect();
+    let mut steps = vec![Step::Text(hello_text(FeedMode::Replay))];
+    steps.extend(bars.iter().map(|bar| Step::Text(bar_text(NAME, bar))));
     let runtime = Runtime::new().unwrap();
     let feed = runtime.block_on(FaultyFeed::start_with(vec![Script::Play(steps)], acceptors));
     let live = live_with(&place, &feed.url(), |config| {
