@@ -44,7 +44,7 @@ impl OnTheWall {
         let records = self.rig.step(&[clock(now)]);
         records
             .iter()
-            .filter_map(|record| said(&record.unwrap()))
+            .filter_map(|record| said(&record.expect("a record just written")))
             .collect()
     }
 
@@ -52,7 +52,9 @@ impl OnTheWall {
     fn bar(&mut self, bar: &Bar) -> (Vec<String>, String) {
         let now = bar.close_time.plus_ms(1_000);
         let records = self.rig.step(&[clock(now), rig::bar_input(0, *bar)]);
-        let states = records.iter().filter_map(|record| said(&record.unwrap()));
+        let states = records
+            .iter()
+            .filter_map(|record| said(&record.expect("a record just written")));
         let states = states.filter(|state| state.starts_with("slot ")).collect();
         (states, results(records)[0].1.clone())
     }
@@ -128,7 +130,7 @@ fn a_contract_says_a_day_ahead_that_it_runs_out_and_is_obeyed_until_it_has() {
     let renewed = wall.rig.step(&[directive(2, last)]);
     let renewed: Vec<_> = renewed
         .iter()
-        .filter_map(|record| said(&record.unwrap()))
+        .filter_map(|record| said(&record.expect("a record just written")))
         .collect();
     assert_eq!(renewed, [format!("slot {:?} since {}", LiveState::Live, last.0)]);
 }
