@@ -204,7 +204,11 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
                     let mut next = Some(first);
                     let mut taken = 0;
                     while let Some(read) = next.take() {
-                        match read.and_then(|text| self.text(&text, &mut events)) {
+                        let outcome = match read.and_then(|text| self.text(&text, &mut events)) {
+                            Ok(()) => connection.say(self.decoder.due(), self.limits.connect).await,
+                            refused => refused,
+                        };
+                        match outcome {
                             Ok(()) => {}
                             Err(refusal) if refusal.ends_connection() => {
                                 end = Some(End::Lost(refusal.into()));

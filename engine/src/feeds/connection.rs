@@ -100,6 +100,9 @@ impl Connection {
 
     /// Sends texts, waiting for the socket at most `at_most`.
     pub(super) async fn say(&mut self, texts: Vec<String>, at_most: Duration) -> Result<(), FeedRefusal> {
+        if texts.is_empty() {
+            return Ok(());
+        }
         let sending = async {
             for text in texts {
                 self.socket.feed(Message::text(text)).await?;

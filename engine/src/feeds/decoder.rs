@@ -85,6 +85,12 @@ impl FeedDecoder {
         self.codec.subscribe(after)
     }
 
+    /// Texts to send because of what was read last; see [`Codec::due`].
+    #[must_use]
+    pub fn due(&mut self) -> Vec<String> {
+        self.codec.due()
+    }
+
     /// Reads one text message and appends what it leads to.
     ///
     /// # Errors

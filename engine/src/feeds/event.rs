@@ -52,7 +52,7 @@ pub enum FeedEvent {
     Heartbeat,
     /// A replay has sent all it has.
     End,
-    /// The connection stands and the subscription has been sent.
+    /// The connection stands and the subscription has been sent, or what must come before it.
     Connected {
         /// Connections made so far, this one included.
         connection: u64,

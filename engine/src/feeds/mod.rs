@@ -4,7 +4,8 @@
 //! [`codec`] (one per source: text → candles, ticks, daily values), [`candles`] (candles of sources without a final flag
 //! become final) and [`aggregate`] (ticks and minutes become five minutes). [`decoder::FeedDecoder`] is the three in a row;
 //! what leaves it, [`event::FeedEvent`], holds closed five-minute bars only, names resolved to dense indices. [`client`] is what
-//! knows sockets: it connects ([`options`] says where and as whom), reconnects, resumes, back-fills from [`history`] and counts every refusal.
+//! knows sockets: it connects ([`options`] says where and as whom), reconnects, resumes, back-fills from [`history`] and counts
+//! every refusal.
 
 mod address;
 mod aggregate;

@@ -128,6 +128,12 @@ pub trait Codec {
     /// The texts to send after connecting, in order. `after[i]` = newest close time held of instrument i.
     fn subscribe(&self, after: &After) -> Vec<String>;
 
+    /// Texts to send because of what was decoded last, in order: a source that must know its client first is asked for prices
+    /// only then.
+    fn due(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// True when the source itself goes on after the subscription's close times, so that nothing need be back-filled.
     fn resumes(&self) -> bool {
         false
@@ -276,8 +282,8 @@ fn repeated(text: &str) -> String {
 }
 
 impl DecodeError {
-    fn json(from: Source, error: serde_json::Error) -> Self {
-        Self::Json { from, error }
+    fn shape(from: Source, what: &'static str) -> Self {
+        Self::Shape { from, what }
     }
 
     fn interval(from: Source, interval: &str) -> Self {
@@ -324,8 +330,8 @@ mod tests {
             r#"{"args":[{"channel":"candle5m","instId":"X/Y"}],"op":"subscribe"}"#,
             r#"{"method":"subscribe","params":{"channel":"ohlc","interval":5,"snapshot":true,"symbol":["X/Y"]}}"#,
             r#"{"channel":"heartbeats","product_ids":["X/Y"],"type":"subscribe"}"#,
-            r#"{"action":"subscribe","bars":["X/Y"],"updatedBars":["X/Y"]}"#,
-            r#"{"action":"subscribe","params":"X-Y"}"#,
+            r#"{"action":"auth","key":"the-key","secret":"the-secret"}"#,
+            r#"{"action":"auth","params":"the-key"}"#,
             r#"{"action":"subscribe","params":{"symbols":"X/Y"}}"#,
         ];
         let id = InstrumentId::parse("X/Y").unwrap();
