@@ -10,7 +10,6 @@ use contracts::reason::{Latch, Position};
 use strategy::plan::FeaturePlan;
 
 use super::confirmation::NewestDirective;
-use super::input::ClockMode;
 use super::input::SeriesIndex;
 use super::macro_feed::MacroValue;
 use super::record::{BarView, Record};
@@ -109,8 +108,9 @@ impl<'a> Recovery<'a> {
             return;
         };
         self.core.now = self.core.now.max(record.now);
-        if record.simulated {
-            self.core.options.clock = ClockMode::Feed;
+        // Not taken from `swap`: what that record orders may have been torn off behind it, and is ordered again then.
+        if record.generation != 0 {
+            self.core.ran = record.generation;
         }
         let slot = &mut self.core.slots[at];
         slot.recent.push(record.bar);

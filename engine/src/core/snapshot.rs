@@ -17,7 +17,7 @@ use super::latches::Latches;
 use super::record::Records;
 use super::step::Core;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const STATES: [LiveState; 6] = [
     LiveState::Live,
     LiveState::Warming,
@@ -55,6 +55,8 @@ pub struct CoreImage {
     pub features_of: Option<FeatureContractHash>,
     /// The running generation; 0 without a model.
     pub generation: u64,
+    /// The generation under which the positions came about; 0 before the first.
+    pub ran: u64,
     /// The halt latches.
     pub latches: Latches,
     /// The newest directive.
@@ -105,6 +107,7 @@ impl Core {
                 .as_slice(),
         );
         put.u64(self.holder.bundle().map_or(0, |b| b.terms.generation));
+        put.u64(self.ran);
         put.u8(self.latches.to_bits());
         put.u8(u8::from(self.directive.is_some()));
         let none = NewestDirective {
@@ -146,7 +149,7 @@ impl Core {
     }
 
     /// Takes over what of `image` concerns this core: its instruments, and the slot's state. Operators are taken when `plan`
-    /// is of the same feature contract, and left for the builder to warm otherwise.
+    /// is of the same feature contract, and left for the builder to warm otherwise. Which time rules stays as the core was told.
     ///
     /// # Errors
     /// [`BadBytes`] when the operators' bytes do not parse; the core is then unusable.
@@ -155,8 +158,8 @@ impl Core {
         image: &CoreImage,
         plan: Option<(FeatureContractHash, &FeaturePlan)>,
     ) -> Result<(), BadBytes> {
-        self.options.clock = image.clock;
         self.now = self.now.max(image.now);
+        self.ran = image.ran;
         self.latches = image.latches;
         self.directive = image.directive;
         self.slot_said = image.slot_said;
@@ -214,6 +217,7 @@ impl CoreImage {
         let digest = take.digest()?;
         let features_of = has_features.then(|| FeatureContractHash::from_bytes(digest));
         let generation = take.u64()?;
+        let ran = take.u64()?;
         let latches = Latches::from_bits(take.u8()?).ok_or(BadBytes)?;
         let has_directive = take.u8()? == 1;
         let directive = NewestDirective {
@@ -237,6 +241,7 @@ impl CoreImage {
             now,
             features_of,
             generation,
+            ran,
             latches,
             directive: has_directive.then_some(directive),
             slot_said,

@@ -25,6 +25,8 @@ use crate::bundle::Holder;
 pub struct Core {
     pub(super) options: CoreOptions,
     pub(super) holder: Holder,
+    /// The generation under which the positions came about; 0 before the first.
+    pub(super) ran: u64,
     pub(super) slots: Vec<InstrumentSlot>,
     pub(super) macros: MacroFeed,
     /// Which feature contract the operators are of; outlives the bundle in a snapshot.
@@ -50,6 +52,7 @@ impl Core {
             .min(slots.len().max(1));
         Self {
             holder,
+            ran: 0,
             macros: MacroFeed::default(),
             features_of: None,
             latches: Latches::default(),
@@ -339,14 +342,11 @@ impl Core {
         self.slots[local].position
     }
 
-    /// Sets a latch; a latch that goes from clear to set closes every open position.
+    /// Sets a latch and closes every open position: also under a latch that was set, whose orders a crash may have lost.
     fn on_halt(&mut self, latch: Latch, out: &mut Records) {
-        let was_halted = self.latches.halted();
         let changed = self.latches.put(latch, true);
         out.push_halt(latch, self.now_ms(), changed);
-        if !was_halted {
-            self.flatten_all(FlattenCause::Halt, out);
-        }
+        self.flatten_all(FlattenCause::Halt, out);
         self.say_slot_state(out);
     }
 

@@ -39,9 +39,12 @@ pub trait Engine: Send {
     fn warm(&mut self, contract: &ProductionContract, loaded: &Loaded)
     -> Result<Vec<Box<WarmState>>, String>;
 
-    /// A contract passed every check and is about to be published: the highest generation from now on. To be journaled.
-    /// `artifacts` still has what it names.
+    /// A contract passed every check and is about to be published: the highest generation from now on. To be journaled; not
+    /// called for one that the journal knows. `artifacts` still has what it names.
     fn accepted(&mut self, verified: &Verified, json: &[u8], artifacts: &mut dyn ArtifactSource);
+
+    /// A contract is about to be published, whether the journal knows it or not. To be remembered.
+    fn publishing(&mut self, verified: &Verified);
 
     /// The seq of the `model_swapped` message of this generation, once it is published.
     fn swapped(&mut self, generation: u64) -> Option<u64>;
@@ -264,6 +267,7 @@ impl Follower {
             self.parts.engine.accepted(&verified, json, &mut artifacts);
             self.parts.accepted = Some(accepted);
         }
+        self.parts.engine.publishing(&verified);
         self.follow_adoption();
         self.supersede();
         self.parts.keeper.publish(key, Arc::clone(&bundle));

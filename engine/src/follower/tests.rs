@@ -62,6 +62,7 @@ impl ReceiptSink for Receipts {
 #[derive(Default)]
 struct Told {
     accepted: Vec<u64>,
+    publishing: Vec<u64>,
     warmed: usize,
 }
 
@@ -75,6 +76,10 @@ impl Engine for Rest {
     fn accepted(&mut self, verified: &Verified, _: &[u8], _: &mut dyn ArtifactSource) {
         let generation = verified.contract.generation;
         self.0.lock().unwrap().accepted.push(generation);
+    }
+    fn publishing(&mut self, verified: &Verified) {
+        let generation = verified.contract.generation;
+        self.0.lock().unwrap().publishing.push(generation);
     }
     fn swapped(&mut self, generation: u64) -> Option<u64> {
         Some(generation + 1_000)
@@ -233,6 +238,11 @@ fn an_engine_starts_from_its_cache_with_the_source_gone() {
     assert!(
         second.told.lock().unwrap().accepted.is_empty(),
         "the journal knows it already"
+    );
+    assert_eq!(
+        second.told.lock().unwrap().publishing,
+        [10],
+        "what is served is known after a restart too"
     );
     assert!(
         second.control.pop().is_none(),

@@ -1,5 +1,6 @@
 //! The feed of a live engine: what it is asked for, and what is held of it already.
 
+use std::cell::RefCell;
 use std::sync::{Arc, PoisonError};
 
 use contracts::ids::InstrumentId;
@@ -26,22 +27,33 @@ pub(super) fn held(
     journaled.or_else(|| history.bars.get(name)?.last().map(|bar| bar.close_time))
 }
 
-/// The history files as the feed's source for what it cannot deliver again; sessions are those of the first contract.
+/// The history files as the feed's source for what it cannot deliver again; sessions are those of the newest contract, and
+/// before the first nothing is due.
 pub(super) fn feed_history(
     history: &KnownHistory,
     instruments: &[InstrumentId],
     accepted: &AcceptedContracts,
-) -> Option<Box<dyn FeedHistory>> {
-    let accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
-    let contract = accepted.values().next()?;
-    let calendar = Calendar::new(&contract.contract.feature_contract.calendar).ok()?;
+) -> Box<dyn FeedHistory> {
     let bars = instruments
         .iter()
         .map(|name| history.bars.get(name).cloned().unwrap_or_default())
         .collect();
-    Some(Box::new(MemoryHistory::new(bars, move |_, close| {
-        calendar.in_session(close)
-    })))
+    let accepted = Arc::clone(accepted);
+    let known: RefCell<Option<(u64, Calendar)>> = RefCell::default();
+    Box::new(MemoryHistory::new(bars, move |_, close| {
+        let accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((generation, verified)) = accepted.iter().max_by_key(|(generation, _)| **generation) else {
+            return false;
+        };
+        let mut known = known.borrow_mut();
+        if known.as_ref().is_none_or(|(of, _)| of != generation) {
+            let calendar = Calendar::new(&verified.contract.feature_contract.calendar);
+            *known = calendar.ok().map(|calendar| (*generation, calendar));
+        }
+        known
+            .as_ref()
+            .is_some_and(|(_, calendar)| calendar.in_session(close))
+    }))
 }
 
 /// Tells the wall time.

@@ -239,7 +239,7 @@ impl Live {
             .map(|name| held(&carry, &history, name))
             .collect();
         let feed_history = feed_history(&history, &core_options.instruments, &accepted);
-        let (feed, feed_handle) = feed(&options, &core_options, held, feed_history)?;
+        let (feed, feed_handle) = feed(&options, &core_options, held, Some(feed_history))?;
         let reports: Vec<_> = cores.iter().flat_map(reports_of).collect();
         let out = HubOut::new(
             publisher,
@@ -268,8 +268,7 @@ impl Live {
         let daily = Arc::clone(&inbox);
         let (stop, stopped) = watch::channel(false);
         let (ended_tx, ended) = watch::channel(false);
-        let (driver, driver_runtime) =
-            driver::spawn(config, parts, feed, stopped, ended_tx, Arc::clone(&hub))?;
+        let (for_driver, shared) = driver::runtime(config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("edges")
@@ -283,10 +282,10 @@ impl Live {
         let server_options = ServerOptions {
             listen: config.listen,
             send_buffer_bytes: options.send_buffer_bytes,
-            driver: driver_runtime,
+            driver: shared,
             own_ticks: true,
         };
-        let parts = Parts {
+        let served = Parts {
             hub: Arc::clone(&hub),
             history: Arc::new(reader),
             tokens,
@@ -294,12 +293,15 @@ impl Live {
             metrics: Arc::clone(&metrics),
             clock,
         };
-        let (server, handle) = runtime.block_on(SignalServer::bind(server_options, parts))?;
-        runtime.spawn(server.run());
+        let (server, handle) = runtime.block_on(SignalServer::bind(server_options, served))?;
         let socket = {
             let _in_runtime = runtime.enter();
             HaltSocket::bind(&config.halt.socket)?
         };
+        // Nothing is read from the feed before everything is there by which it can be halted.
+        let hub_of_driver = Arc::clone(&hub);
+        let driver = driver::spawn(for_driver, config, parts, feed, stopped, ended_tx, hub_of_driver)?;
+        runtime.spawn(server.run());
         runtime.spawn(socket.run(control.clone(), gate));
         runtime.spawn(halt_file.run(control.clone(), Duration::from_millis(HALT_FILE_PERIOD_MS)));
         let period = Duration::from_millis(FOLLOWER_PERIOD_MS);

@@ -53,6 +53,8 @@ pub(super) struct Shard {
     unborn: bool,
     /// The newest time a recovery would find in the journal.
     recovered_now: UnixNanos,
+    /// The generation a recovery would find the positions under.
+    recovered_ran: u64,
 }
 
 impl Shard {
@@ -74,6 +76,7 @@ impl Shard {
             given: false,
             unborn: false,
             recovered_now: UnixNanos(0),
+            recovered_ran: 0,
         }
     }
 
@@ -99,9 +102,16 @@ impl Shard {
             return self.first_snapshot(line, context);
         }
         match &line.record {
-            Record::Bar(bar) => self.recovered_now = self.recovered_now.max(bar.now),
+            Record::Bar(bar) => {
+                self.recovered_now = self.recovered_now.max(bar.now);
+                if bar.generation != 0 {
+                    self.recovered_ran = bar.generation;
+                }
+            }
             Record::Snapshot(snapshot) => {
-                self.recovered_now = image_of(line, snapshot.state)?.now.max(self.recovered_now);
+                let image = image_of(line, snapshot.state)?;
+                self.recovered_now = image.now.max(self.recovered_now);
+                self.recovered_ran = image.ran;
             }
             _ => {}
         }
@@ -414,6 +424,8 @@ impl Shard {
             let mut anew = Self::new(self.core.options().clone());
             anew.held = std::mem::take(&mut self.held);
             anew.recovered_now = self.recovered_now;
+            anew.recovered_ran = self.recovered_ran;
+            anew.follow_mode(own.clock);
             anew.core.restore(&own, None).map_err(|_| VerifyError::Empty)?;
             anew.core.retrace();
             *self = anew;
@@ -461,6 +473,7 @@ impl Shard {
             context.summary.generations.insert(image.generation);
         }
         born.recovered_now = image.now;
+        born.recovered_ran = image.ran;
         born.restore(&image)
             .map_err(|_| VerifyError::Snapshot { lsn: line.header.lsn })?;
         *self = born;
@@ -474,6 +487,7 @@ impl Shard {
             .map(|model| (model.terms.feature_contract_hash, model.loaded.strategy.plan()));
         self.core.restore(image, plan)?;
         self.core.retrace();
+        self.follow_mode(image.clock);
         Ok(())
     }
 
@@ -483,6 +497,7 @@ impl Shard {
         let due: Vec<Held> = self.due();
         let mut image = self.image()?;
         image.now = self.recovered_now;
+        image.ran = self.recovered_ran;
         undo(&mut image, &due);
         Ok(Some(Legacy {
             image,
@@ -526,6 +541,7 @@ impl Shard {
         self.model.clone_from(&legacy.model);
         self.given = legacy.given;
         self.recovered_now = legacy.image.now;
+        self.recovered_ran = legacy.image.ran;
         self.restore(&legacy.image).map_err(|_| VerifyError::Empty)
     }
 }
@@ -537,7 +553,8 @@ pub(super) struct Legacy {
     given: bool,
 }
 
-/// Takes back what the core did and the journal does not have: the batch was cut there.
+/// Takes back what the core did and the journal does not have: the batch was cut there. A halt that is due follows the directive
+/// that ordered it, and a recovery finds the latch there.
 fn undo(image: &mut CoreImage, due: &[Held]) {
     for held in due.iter().rev() {
         match held.line().record {
@@ -550,9 +567,6 @@ fn undo(image: &mut CoreImage, due: &[Held]) {
             }
             Record::Resume(resume) => {
                 image.latches.put(resume.latch, true);
-            }
-            Record::Halt(halt) if halt.changed => {
-                image.latches.put(halt.latch, false);
             }
             _ => {}
         }

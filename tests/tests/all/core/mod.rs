@@ -2,7 +2,9 @@
 
 mod batches;
 mod halt;
+mod reasons;
 mod recovery;
+mod restart;
 mod swap;
 mod time;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::core::record::Kind;
+use testkit::guard::HangGuard;
 use testkit::market::{Market, MarketSpec};
 
 use super::client::is_result;
@@ -55,6 +56,19 @@ async fn a_client_continues_across_a_restart_or_is_told_what_is_gone() {
     let (engine, address) = place.engine(&url, "journal");
     let mut client = Client::connect(address, Some((1, 1))).await;
     assert_eq!(client.epoch(), 1);
+    // The contract is the one the journal knows: what runs is said after a restart too.
+    let guard = HangGuard::new("a welcome that names the model");
+    let welcome = loop {
+        let welcome = Client::connect(address, None).await.welcome;
+        if !welcome["generation"].is_null() {
+            break welcome;
+        }
+    };
+    drop(guard);
+    assert_eq!(
+        (&welcome["generation"], &welcome["origin"]),
+        (&1_000.into(), &"local".into())
+    );
     let last = client.welcome["next_seq"].as_u64().unwrap() - 1;
     let (got, missing) = read_to(&mut client, last).await;
     assert_eq!(missing, []);
