@@ -20,7 +20,7 @@ pub fn describe() -> Vec<(&'static str, String)> {
         ("kernel", first_line("uname", &["-sr"])),
         ("rustc on the path", first_line("rustc", &["--version"])),
         ("build", profile().to_owned()),
-        ("begun", now),
+        ("ended", now),
     ]
 }
 
