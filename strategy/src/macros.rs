@@ -386,6 +386,20 @@ mod tests {
     }
 
     #[test]
+    fn equal_values_have_no_score_even_where_their_mean_is_another_number() {
+        let mut state = state();
+        for day in 0..3 {
+            state.insert(0, DayNumber(day), 0.1, None);
+        }
+        state.refresh(hour(24 * 30));
+        assert!((0.1 + 0.1 + 0.1) / 3.0 != 0.1, "what this is about");
+        assert!(state.zscore(0).is_nan());
+        state.insert(0, DayNumber(3), 0.2, None);
+        state.refresh(hour(24 * 31));
+        assert!(state.zscore(0) > 1.0);
+    }
+
+    #[test]
     fn revisions_count_from_their_arrival_and_never_backwards() {
         let mut state = state();
         state.insert(0, DayNumber(0), 1.0, None);

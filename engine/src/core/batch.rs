@@ -26,6 +26,8 @@ pub struct Waiting {
     pub used: bool,
     /// Why it will give no decision.
     pub withheld: Option<Withheld>,
+    /// Whether an operator has not settled, whatever else withholds the bar.
+    pub warming: bool,
     /// Whether the observation holds the full vector.
     pub defined: bool,
     /// Where the operators began.

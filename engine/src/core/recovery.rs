@@ -91,7 +91,7 @@ impl<'a> Recovery<'a> {
                 None => self.core.slot_said = Some(state.state),
                 Some(name) => {
                     if let Some(at) = self.place(name) {
-                        self.core.slots[at].said = Some(state.state);
+                        self.core.slots[at].note_said(state.state);
                     }
                 }
             },

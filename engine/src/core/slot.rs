@@ -22,6 +22,8 @@ pub struct InstrumentSlot {
     pub reported_as_of: Option<UtcMillis>,
     /// The state last published for it.
     pub said: Option<LiveState>,
+    /// While that is `stale_feed`: the state published before, to which a bar that is not used returns.
+    pub before_silence: Option<LiveState>,
     /// Watches for silence.
     pub silence: SilenceWatch,
     /// True while a bar of it waits in the current batch.
@@ -39,8 +41,17 @@ impl InstrumentSlot {
             position: Position::Flat,
             reported_as_of: None,
             said: None,
+            before_silence: None,
             silence: SilenceWatch::default(),
             waiting: false,
         }
+    }
+
+    /// Takes over a state that was published.
+    pub fn note_said(&mut self, state: LiveState) {
+        if state == LiveState::StaleFeed && self.said != Some(LiveState::StaleFeed) {
+            self.before_silence = self.said;
+        }
+        self.said = Some(state);
     }
 }

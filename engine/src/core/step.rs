@@ -247,6 +247,7 @@ impl Core {
             backfilled,
             used: false,
             withheld: None,
+            warming: false,
             defined: false,
             origin: None,
             level_shift: None,
@@ -275,6 +276,7 @@ impl Core {
         else {
             // Without operators nothing is known; with a model but without them the core would be guessing.
             waiting.withheld = Some(Withheld::Warming);
+            waiting.warming = holder.bundle().is_some();
             return;
         };
         let (raw, observation) = batch.scratch();
@@ -286,6 +288,7 @@ impl Core {
         counters.missing_bars += u64::from(seen.missing_bars);
         waiting.used = seen.used;
         waiting.withheld = seen.withheld;
+        waiting.warming = seen.withheld == Some(Withheld::Warming);
         waiting.defined = seen.defined;
         waiting.level_shift = seen.level_shift;
         waiting.origin = features.origin();

@@ -21,11 +21,12 @@ use contracts::production::{ContractOrigin, ProductionContract};
 pub use self::bell::{Bell, spawn};
 pub use self::gate::{Desired, DirectiveGate};
 pub use self::receipt::{LogReceipts, Receipt, ReceiptSink};
+use self::source::Through;
 pub use self::source::{ContractSource, Directory};
 use crate::bundle::build::{load, verify};
 use crate::bundle::{
-    Accepted, ArtifactSource, BuildOptions, Bundle, FetchError, Keeper, Loaded, LoadedKey, RefusedReason,
-    Terms, Verified, WarmState,
+    Accepted, ArtifactSource, BuildOptions, Bundle, Keeper, Loaded, LoadedKey, RefusedReason, Terms,
+    Verified, WarmState,
 };
 use crate::edges::control::ControlSender;
 use crate::limits::WARM_TRIES_MAX;
@@ -78,6 +79,8 @@ struct Published {
     key: Option<LoadedKey>,
     bundle: Arc<Bundle>,
     warm_tries: u32,
+    /// A core decides under it: the others must follow, however often it takes.
+    adopted_somewhere: bool,
     /// A receipt has been given.
     settled: bool,
 }
@@ -279,6 +282,7 @@ impl Follower {
             key,
             bundle,
             warm_tries: 1,
+            adopted_somewhere: false,
             settled: false,
         });
         Ok(())
@@ -343,11 +347,12 @@ impl Follower {
             }
             return;
         }
+        published.adopted_somewhere |= published.bundle.adopted_by() > 0;
         if !published.bundle.is_behind() {
             return;
         }
         let loaded = Arc::clone(&published.bundle.loaded);
-        let warmed = if published.warm_tries < WARM_TRIES_MAX {
+        let warmed = if published.warm_tries < WARM_TRIES_MAX || published.adopted_somewhere {
             self.parts.engine.warm(contract, &loaded)
         } else {
             Err(format!(
@@ -356,12 +361,15 @@ impl Follower {
         };
         match warmed {
             Ok(warm) => {
-                published.warm_tries += 1;
+                published.warm_tries = published.warm_tries.saturating_add(1);
                 let terms = Terms::of(contract, published.verified.digest);
                 published.bundle = Arc::new(Bundle::new(terms, loaded, warm));
                 self.parts
                     .keeper
                     .publish(published.key, Arc::clone(&published.bundle));
+            }
+            Err(detail) if published.adopted_somewhere => {
+                tracing::error!(%detail, "some cores cannot be warmed up for the contract that others run; tried again");
             }
             Err(detail) => {
                 published.settled = true;
@@ -375,30 +383,4 @@ impl Follower {
 /// A voted contract is wanted when the newest directive names it, or while there has never been one; a local one always.
 fn is_wanted(verified: &Verified, desired: Desired) -> bool {
     verified.contract.origin == ContractOrigin::Local || desired.allows(verified.digest)
-}
-
-/// Artifacts from the cache where it has them intact, else from the source, and then into the cache.
-struct Through<'a> {
-    source: &'a mut dyn ContractSource,
-    cache: Option<&'a mut Directory>,
-}
-
-impl ArtifactSource for Through<'_> {
-    fn artifact(&mut self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
-        let intact = |bytes: &Vec<u8>| ArtifactHash::of(bytes) == hash;
-        if let Some(cache) = self.cache.as_deref_mut()
-            && let Some(bytes) = ArtifactSource::artifact(cache, hash, bytes_max)
-                .ok()
-                .filter(intact)
-        {
-            return Ok(bytes);
-        }
-        let bytes = self.source.artifact(hash, bytes_max)?;
-        if let Some(cache) = self.cache.as_deref().filter(|_| intact(&bytes))
-            && let Err(error) = cache.store_artifact(hash, &bytes)
-        {
-            tracing::warn!(%hash, %error, "cannot cache an artifact");
-        }
-        Ok(bytes)
-    }
 }

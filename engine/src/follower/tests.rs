@@ -10,7 +10,7 @@ use contracts::time::UtcMillis;
 use super::*;
 use crate::bundle::make::Made;
 use crate::bundle::testing::{key, made, options, trusted};
-use crate::bundle::{BundleCell, Holder};
+use crate::bundle::{BundleCell, FetchError, Holder};
 use crate::core::input::Input;
 use crate::edges::control::{ControlReceiver, control_queue};
 
@@ -393,6 +393,27 @@ fn a_core_that_cannot_catch_up_is_warmed_again_and_then_given_up() {
     rig.follower.look();
     assert_eq!(rig.told.lock().unwrap().warmed, WARM_TRIES_MAX as usize);
     assert_eq!(rig.outcomes(), ["refused warm_failed"]);
+}
+
+#[test]
+fn a_contract_that_one_core_runs_is_warmed_until_all_do() {
+    let mut rig = rig(None, None, None);
+    rig.follower.parts.options.cores = 2;
+    rig.offer(&made(1, 10));
+    rig.follower.look();
+    rig.follower.parts.keeper.cell().newest().unwrap().note_adopted();
+    let tries = 2 * WARM_TRIES_MAX;
+    for _ in 0..tries {
+        rig.follower.parts.keeper.cell().newest().unwrap().note_behind();
+        rig.follower.look();
+    }
+    assert_eq!(rig.told.lock().unwrap().warmed, 1 + tries as usize);
+    assert_eq!(rig.outcomes(), [""; 0], "two models never go on side by side");
+    let newest = rig.follower.parts.keeper.cell().newest().unwrap();
+    newest.note_adopted();
+    newest.note_adopted();
+    rig.follower.look();
+    assert_eq!(rig.outcomes(), ["serving 10 at 1010"]);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The core's rules, on generated bars and seeded models: no files, no threads.
 
 mod batches;
+mod feedback;
 mod halt;
+mod history;
 mod reasons;
 mod recovery;
 mod restart;
+mod silence;
 mod swap;
 mod time;
 
