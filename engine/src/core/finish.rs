@@ -24,6 +24,9 @@ impl Core {
     pub(super) fn finish(&mut self, i: usize, outputs_width: Option<usize>, out: &mut Records) {
         let waiting = self.batch.waiting(i);
         self.slots[waiting.local].waiting = false;
+        if let Some((from, to)) = waiting.missing {
+            out.push_gap(self.slots[waiting.local].name.as_str(), from, to);
+        }
         // As of this bar, not of the batch's last one: what is said must not depend on what waited together.
         self.say_slot_state_at(waiting.now, out);
         let settled = self.settle(&waiting, outputs_width);

@@ -60,6 +60,11 @@ impl<'a> Recovery<'a> {
                     });
                 }
             }
+            Record::Gap(gap) => {
+                if let Some(at) = self.place(gap.instrument) {
+                    self.core.slots[at].gap_told = true;
+                }
+            }
             Record::Position(report) => {
                 if let Some(at) = self.place(report.instrument) {
                     self.core.slots[at].position = report.position;
@@ -113,6 +118,7 @@ impl<'a> Recovery<'a> {
             self.core.ran = record.generation;
         }
         let slot = &mut self.core.slots[at];
+        slot.gap_told = false;
         slot.recent.push(record.bar);
         slot.silence.bar_seen(record.bar.close_time);
         if let (Some(plan), Some(features), Some(macros)) =

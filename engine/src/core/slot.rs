@@ -26,6 +26,8 @@ pub struct InstrumentSlot {
     pub before_silence: Option<LiveState>,
     /// Watches for silence.
     pub silence: SilenceWatch,
+    /// A gap input has come since the last accepted bar: what is missing before the next one is told.
+    pub gap_told: bool,
     /// True while a bar of it waits in the current batch.
     pub waiting: bool,
 }
@@ -43,6 +45,7 @@ impl InstrumentSlot {
             said: None,
             before_silence: None,
             silence: SilenceWatch::default(),
+            gap_told: false,
             waiting: false,
         }
     }

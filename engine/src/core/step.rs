@@ -6,6 +6,7 @@
 
 use contracts::bar::Bar;
 use contracts::hash::FeatureContractHash;
+use contracts::limits::BAR_INTERVAL_MS;
 use contracts::reason::{FlattenCause, Latch, LiveState, Position, Withheld};
 use contracts::time::{UnixNanos, UtcMillis};
 
@@ -194,6 +195,7 @@ impl Core {
             Input::Snapshot => self.on_snapshot(out),
             Input::Gap { instrument, from, to } => {
                 if let Some(local) = self.options.local(instrument) {
+                    self.slots[local].gap_told = true;
                     out.push_gap(self.slots[local].name.as_str(), from, to);
                 }
             }
@@ -251,6 +253,8 @@ impl Core {
             defined: false,
             origin: None,
             level_shift: None,
+            gap_told: std::mem::take(&mut self.slots[local].gap_told),
+            missing: None,
             row: None,
         };
         self.observe(&mut waiting);
@@ -280,12 +284,17 @@ impl Core {
             return;
         };
         let (raw, observation) = batch.scratch();
+        let last_used = features.last_used().filter(|_| !waiting.gap_told);
         let seen =
             bundle
                 .loaded
                 .strategy
                 .observe(features, macros, &waiting.bar, slot.position, raw, observation);
         counters.missing_bars += u64::from(seen.missing_bars);
+        if let Some(last) = last_used.filter(|_| seen.missing_bars > 0) {
+            let first = last.close_time.plus_ms(BAR_INTERVAL_MS);
+            waiting.missing = Some((first, waiting.bar.close_time.plus_ms(-BAR_INTERVAL_MS)));
+        }
         waiting.used = seen.used;
         waiting.withheld = seen.withheld;
         waiting.warming = seen.withheld == Some(Withheld::Warming);

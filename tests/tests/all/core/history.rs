@@ -1,7 +1,7 @@
 //! What was fetched after a break, and what could not be.
 
 use contracts::time::UtcMillis;
-use engine::core::record::Record;
+use engine::core::record::{Kind, Record};
 use engine::core::{Input, InstrumentIndex};
 use testkit::market::{Market, MarketSpec};
 use testkit::rig::{self, Rig};
@@ -49,13 +49,45 @@ fn a_gap_is_recorded_and_changes_nothing_else() {
 }
 
 #[test]
+fn bars_missing_between_two_used_ones_are_one_gap_whoever_tells_it() {
+    for told in [false, true] {
+        let (mut rig, inputs) = decided();
+        let (Input::Bar { bar: before, .. }, Input::Bar { bar: after, .. }) = (inputs[399], inputs[403])
+        else {
+            panic!("technical_8 has no series")
+        };
+        let (from, to) = (
+            before.close_time.plus_ms(300_000),
+            after.close_time.plus_ms(-300_000),
+        );
+        let gap = Input::Gap {
+            instrument: InstrumentIndex(0),
+            from,
+            to,
+        };
+        let step: Vec<Input> = told
+            .then_some(gap)
+            .into_iter()
+            .chain([inputs[403], inputs[404]])
+            .collect();
+        let records = rig.step(&step);
+        let kinds: Vec<_> = records.entries().iter().map(|entry| entry.kind).collect();
+        assert_eq!(kinds, [Kind::Gap, Kind::Bar, Kind::Bar], "told: {told}");
+        let Some(Ok(Record::Gap(seen))) = records.iter().next() else {
+            panic!("a gap")
+        };
+        assert_eq!((seen.from, seen.to), (from, to));
+    }
+}
+
+#[test]
 fn a_back_filled_bar_updates_the_features_and_decides_nothing() {
     let (mut filled, inputs) = decided();
     let (mut live, _) = decided();
     let observation = |rig: &mut Rig, input: &Input| {
         let records = rig.step(std::slice::from_ref(input));
         let bars = records.iter().find_map(|record| match record {
-            Ok(Record::Bar(bar)) => Some((bar.backfilled, bar.observation.to_vec())),
+            Ok(Record::Bar(bar)) => Some((bar.backfilled, bar.observation.iter().collect::<Vec<f32>>())),
             _ => None,
         });
         bars.expect("a bar")

@@ -42,7 +42,7 @@ impl Watched {
             clock: ClockMode::Wall,
             ..rig::options(&market.instruments, &features)
         };
-        let mut rig = Rig::new(options.clone());
+        let rig = Rig::new(options.clone());
         let mut bundle = rig::bundle(&features, &options, 1, 8);
         let terms = &mut Arc::get_mut(&mut bundle).expect("not shared yet").terms;
         terms.flatten_after_s = Some(600);
