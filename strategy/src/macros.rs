@@ -392,7 +392,8 @@ mod tests {
             state.insert(0, DayNumber(day), 0.1, None);
         }
         state.refresh(hour(24 * 30));
-        assert!((0.1 + 0.1 + 0.1) / 3.0 != 0.1, "what this is about");
+        let mean = [0.1; 3].iter().sum::<f64>() / 3.0;
+        assert_ne!(mean, 0.1, "what this is about");
         assert!(state.zscore(0).is_nan());
         state.insert(0, DayNumber(3), 0.2, None);
         state.refresh(hour(24 * 31));
