@@ -7,6 +7,8 @@ mod golden;
 mod native;
 #[path = "all/persisted.rs"]
 mod persisted;
+#[path = "all/same_bits.rs"]
+mod same_bits;
 #[path = "all/schema.rs"]
 mod schema;
 #[path = "all/wire.rs"]

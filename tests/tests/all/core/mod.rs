@@ -8,6 +8,7 @@ mod reasons;
 mod recovery;
 mod restart;
 mod silence;
+mod snapshot_bytes;
 mod swap;
 mod time;
 
