@@ -9,6 +9,7 @@ mod recovery;
 mod restart;
 mod silence;
 mod snapshot_bytes;
+mod snapshot_bytes;
 mod swap;
 mod time;
 

@@ -63,7 +63,7 @@ fn a_run_cut_inside_a_batch_and_gone_on_with_is_honest() {
     first_run(&scene, whole.path());
     let places = places(whole.path());
     let n = scene.inputs.len();
-    let (mut owed, mut unfinished) = (0, 0);
+    let mut unfinished = 0;
     for at in cuts(&places) {
         let dir = copy(whole.path());
         cut(dir.path(), &places[at]);
@@ -100,11 +100,7 @@ fn a_run_cut_inside_a_batch_and_gone_on_with_is_honest() {
             ),
         };
         assert_eq!((summary.starts, summary.stopped), (2, true));
-        owed += u64::from(summary.owed > 0);
-        unfinished += u64::from(summary.unfinished > 0);
+        unfinished += u64::from(summary.unfinished + summary.owed > 0);
     }
-    assert!(
-        owed > 3,
-        "{owed} cuts inside what one input caused, {unfinished} unfinished"
-    );
+    assert!(unfinished > 0, "no cut parted what belongs together");
 }

@@ -232,16 +232,17 @@ fn the_end_is_reported_as_it_is() {
 }
 
 #[test]
-fn what_a_halt_caused_and_is_cut_off_the_end_is_owed() {
+fn what_followed_and_was_cut_off_the_end_is_owed() {
     let dir = tempfile::tempdir().expect("a journal of our own");
     let mut scene = Scene::new(1);
     scene.journal(dir.path());
     let places = places(dir.path());
-    let halt = places
+    let swap = places
         .iter()
-        .position(|place| place.header.kind == Kind::Halt)
-        .expect("a halt");
-    cut(dir.path(), &places[halt + 1]);
+        .position(|place| place.header.kind == Kind::Swap)
+        .expect("a model was adopted");
+    assert_eq!(places[swap + 1].header.kind, Kind::Swapped);
+    cut(dir.path(), &places[swap + 1]);
     let summary = verified(dir.path(), &mut scene.models).expect("a prefix of an honest journal");
     assert!(summary.owed > 0, "{summary:?}");
 }

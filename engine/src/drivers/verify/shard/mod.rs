@@ -9,8 +9,10 @@ mod begin;
 mod runs;
 mod swap;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use contracts::reason::LiveState;
 use contracts::time::{UnixNanos, UtcMillis};
 
 use super::compare::differing;
@@ -53,6 +55,35 @@ pub(super) struct Shard {
     unborn: bool,
     /// The newest time a recovery would find in the journal.
     recovered_now: UnixNanos,
+    recovered_said: Said,
+}
+
+/// The states a recovery would find said last: the newest snapshot's, and those of the records behind it. A core may have said more,
+/// where its batch was cut, and a record may name a state whose bar was cut.
+#[derive(Default)]
+struct Said {
+    slot: Option<LiveState>,
+    instruments: BTreeMap<String, LiveState>,
+}
+
+impl Said {
+    fn of(image: &CoreImage) -> Self {
+        let said = image
+            .slots
+            .iter()
+            .filter_map(|slot| Some((slot.name.clone(), slot.said?)));
+        Self {
+            slot: image.slot_said,
+            instruments: said.collect(),
+        }
+    }
+
+    fn put(&self, image: &mut CoreImage) {
+        image.slot_said = self.slot;
+        for slot in &mut image.slots {
+            slot.said = self.instruments.get(&slot.name).copied();
+        }
+    }
 }
 
 impl Shard {
@@ -74,6 +105,7 @@ impl Shard {
             given: false,
             unborn: false,
             recovered_now: UnixNanos(0),
+            recovered_said: Said::default(),
         }
     }
 
@@ -101,8 +133,18 @@ impl Shard {
         match &line.record {
             Record::Bar(bar) => self.recovered_now = self.recovered_now.max(bar.now),
             Record::Snapshot(snapshot) => {
-                self.recovered_now = image_of(line, snapshot.state)?.now.max(self.recovered_now);
+                let image = image_of(line, snapshot.state)?;
+                self.recovered_now = image.now.max(self.recovered_now);
+                self.recovered_said = Said::of(&image);
             }
+            Record::State(state) => match state.instrument {
+                None => self.recovered_said.slot = Some(state.state),
+                Some(name) => {
+                    self.recovered_said
+                        .instruments
+                        .insert(name.to_owned(), state.state);
+                }
+            },
             _ => {}
         }
         if self.confirmed < self.records.len() {

@@ -7,7 +7,7 @@ use strategy::plan::FeaturePlan;
 
 use super::super::{Context, Line, Model, VerifyError};
 use super::swap::bundle_of;
-use super::{Held, Shard, image_of};
+use super::{Held, Said, Shard, image_of};
 use crate::core::Input;
 use crate::core::record::{Header, Kind, Record};
 use crate::core::snapshot::CoreImage;
@@ -58,6 +58,7 @@ impl Shard {
             context.summary.generations.insert(image.generation);
         }
         born.recovered_now = image.now;
+        born.recovered_said = Said::of(&image);
         born.restore(&image)
             .map_err(|_| VerifyError::Snapshot { lsn: line.header.lsn })?;
         *self = born;
@@ -82,6 +83,7 @@ impl Shard {
         let mut image = self.image()?;
         image.now = self.recovered_now;
         undo(&mut image, &due);
+        self.recovered_said.put(&mut image);
         Ok(Some(Legacy {
             image,
             model: self.model.clone(),
@@ -130,6 +132,9 @@ impl Shard {
         self.model.clone_from(&legacy.model);
         self.given = legacy.given;
         self.recovered_now = legacy.image.now;
+        let said = Said::of(&legacy.image);
+        self.recovered_said.slot = said.slot;
+        self.recovered_said.instruments.extend(said.instruments);
         self.restore(&legacy.image).map_err(|_| VerifyError::Empty)
     }
 }

@@ -97,6 +97,7 @@ impl Shard {
             let mut anew = Self::new(self.core.options().clone());
             anew.held = std::mem::take(&mut self.held);
             anew.recovered_now = self.recovered_now;
+            anew.recovered_said = std::mem::take(&mut self.recovered_said);
             anew.core.restore(&own, None).map_err(|_| VerifyError::Empty)?;
             anew.core.retrace();
             *self = anew;
