@@ -9,7 +9,6 @@ mod recovery;
 mod restart;
 mod silence;
 mod snapshot_bytes;
-mod snapshot_bytes;
 mod swap;
 mod time;
 

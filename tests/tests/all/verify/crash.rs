@@ -50,7 +50,7 @@ fn cuts(places: &[Place]) -> Vec<usize> {
     let first = places.iter().position(snapshot).expect("more than one segment") + 1;
     let is_plain = |place: &Place| matches!(place.header.kind, Kind::Bar | Kind::Macro);
     let all: Vec<usize> = (first + 1..places.len())
-        .filter(|at| at % EVERY == 0 || !is_plain(&places[*at]) || !is_plain(&places[at - 1]))
+        .filter(|at| at.is_multiple_of(EVERY) || !is_plain(&places[*at]) || !is_plain(&places[at - 1]))
         .collect();
     let step = all.len().div_ceil(CUTS);
     all.into_iter().step_by(step.max(1)).collect()

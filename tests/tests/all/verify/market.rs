@@ -45,7 +45,7 @@ fn reported_positions_are_followed_and_a_changed_report_is_named() {
         };
         let seen = bars.entry(instrument.0).or_default();
         *seen += 1;
-        if *seen % REPORT_EVERY == 0 {
+        if seen.is_multiple_of(REPORT_EVERY) {
             let all = [Position::Short, Position::Flat, Position::Long];
             inputs.push(Input::Position {
                 instrument: *instrument,
@@ -131,14 +131,14 @@ fn eventful(scene: &Scene) -> Vec<Input> {
         else {
             continue;
         };
-        if instrument.0 == 1 && at % 97 == 0 {
+        if instrument.0 == 1 && at.is_multiple_of(97) {
             inputs.push(Input::Gap {
                 instrument: InstrumentIndex(1),
                 from: bar.close_time,
                 to: UtcMillis(bar.close_time.0 + 600_000),
             });
         }
-        if instrument.0 == 0 && at % 89 == 0 {
+        if instrument.0 == 0 && at.is_multiple_of(89) {
             bar.volume += 1.0;
             inputs.push(Input::Bar {
                 instrument,
