@@ -55,7 +55,7 @@ fn a_snapshot_is_its_committed_bytes() {
     let image = CoreImage::parse(snapshot.state).expect("its own bytes");
     assert_eq!((image.slots.len(), image.generation), (2, 7));
     assert!(image.macros.is_some() && image.slots.iter().all(|slot| slot.features.is_some()));
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/core_snapshot.v1.hex");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/core_snapshot.v2.hex");
     let found: String = snapshot.state.iter().map(|byte| format!("{byte:02x}")).collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, format!("{found}\n")).expect("the repository can be written");

@@ -6,14 +6,15 @@
 //! snapshot behind it. [`runs`] is how a run begins and what it leaves to the next.
 
 mod begin;
+mod recovered;
 mod runs;
 mod swap;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contracts::reason::LiveState;
 use contracts::time::{UnixNanos, UtcMillis};
+
+use recovered::Recovered;
 
 use super::compare::differing;
 use super::{Context, Difference, Line, Model, VerifyError};
@@ -53,37 +54,7 @@ pub(super) struct Shard {
     /// Operators began in a snapshot, not in a bar of the journal.
     given: bool,
     unborn: bool,
-    /// The newest time a recovery would find in the journal.
-    recovered_now: UnixNanos,
-    recovered_said: Said,
-}
-
-/// The states a recovery would find said last: the newest snapshot's, and those of the records behind it. A core may have said more,
-/// where its batch was cut, and a record may name a state whose bar was cut.
-#[derive(Default)]
-struct Said {
-    slot: Option<LiveState>,
-    instruments: BTreeMap<String, LiveState>,
-}
-
-impl Said {
-    fn of(image: &CoreImage) -> Self {
-        let said = image
-            .slots
-            .iter()
-            .filter_map(|slot| Some((slot.name.clone(), slot.said?)));
-        Self {
-            slot: image.slot_said,
-            instruments: said.collect(),
-        }
-    }
-
-    fn put(&self, image: &mut CoreImage) {
-        image.slot_said = self.slot;
-        for slot in &mut image.slots {
-            slot.said = self.instruments.get(&slot.name).copied();
-        }
-    }
+    recovered: Recovered,
 }
 
 impl Shard {
@@ -104,8 +75,7 @@ impl Shard {
             adopted: None,
             given: false,
             unborn: false,
-            recovered_now: UnixNanos(0),
-            recovered_said: Said::default(),
+            recovered: Recovered::default(),
         }
     }
 
@@ -131,21 +101,8 @@ impl Shard {
             return self.first_snapshot(line, context);
         }
         match &line.record {
-            Record::Bar(bar) => self.recovered_now = self.recovered_now.max(bar.now),
-            Record::Snapshot(snapshot) => {
-                let image = image_of(line, snapshot.state)?;
-                self.recovered_now = image.now.max(self.recovered_now);
-                self.recovered_said = Said::of(&image);
-            }
-            Record::State(state) => match state.instrument {
-                None => self.recovered_said.slot = Some(state.state),
-                Some(name) => {
-                    self.recovered_said
-                        .instruments
-                        .insert(name.to_owned(), state.state);
-                }
-            },
-            _ => {}
+            Record::Snapshot(snapshot) => self.recovered.begin_with(&image_of(line, snapshot.state)?),
+            record => self.recovered.take(record),
         }
         if self.confirmed < self.records.len() {
             return self.confirm(line, context);
@@ -201,12 +158,14 @@ impl Shard {
         self.core.step(inputs, &mut self.records);
     }
 
-    fn instrument(&self, line: &Line<'_>, name: &str) -> Result<InstrumentIndex, VerifyError> {
+    fn place(&self, name: &str) -> Option<InstrumentIndex> {
         let all = &self.core.options().instruments;
-        all.iter()
-            .position(|known| known.as_str() == name)
-            .and_then(|at| u32::try_from(at).ok())
-            .map(InstrumentIndex)
+        let at = all.iter().position(|known| known.as_str() == name)?;
+        u32::try_from(at).ok().map(InstrumentIndex)
+    }
+
+    fn instrument(&self, line: &Line<'_>, name: &str) -> Result<InstrumentIndex, VerifyError> {
+        self.place(name)
             .ok_or_else(|| Difference::of(line, "instrument", name, "no instrument of the slot").into())
     }
 

@@ -6,8 +6,9 @@ use contracts::hash::FeatureContractHash;
 use strategy::plan::FeaturePlan;
 
 use super::super::{Context, Line, Model, VerifyError};
+use super::recovered::Recovered;
 use super::swap::bundle_of;
-use super::{Held, Said, Shard, image_of};
+use super::{Held, Shard, image_of};
 use crate::core::Input;
 use crate::core::record::{Header, Kind, Record};
 use crate::core::snapshot::CoreImage;
@@ -57,8 +58,7 @@ impl Shard {
             born.given = true;
             context.summary.generations.insert(image.generation);
         }
-        born.recovered_now = image.now;
-        born.recovered_said = Said::of(&image);
+        born.recovered = Recovered::of(&image);
         born.restore(&image)
             .map_err(|_| VerifyError::Snapshot { lsn: line.header.lsn })?;
         *self = born;
@@ -72,6 +72,7 @@ impl Shard {
             .map(|model| (model.terms.feature_contract_hash, model.loaded.strategy.plan()));
         self.core.restore(image, plan)?;
         self.core.retrace();
+        self.follow_mode(image.clock);
         Ok(())
     }
 
@@ -81,13 +82,13 @@ impl Shard {
         context.summary.owed += self.owed().map_or(0, |(_, count)| count);
         let due: Vec<Held> = self.due();
         let mut image = self.image()?;
-        image.now = self.recovered_now;
         undo(&mut image, &due);
-        self.recovered_said.put(&mut image);
+        self.recovered.put(&mut image);
         Ok(Some(Legacy {
             image,
             model: self.model.clone(),
             given: self.given,
+            recovered: self.recovered.clone(),
         }))
     }
 
@@ -131,11 +132,20 @@ impl Shard {
     pub fn inherit(&mut self, legacy: &Legacy) -> Result<(), VerifyError> {
         self.model.clone_from(&legacy.model);
         self.given = legacy.given;
-        self.recovered_now = legacy.image.now;
-        let said = Said::of(&legacy.image);
-        self.recovered_said.slot = said.slot;
-        self.recovered_said.instruments.extend(said.instruments);
-        self.restore(&legacy.image).map_err(|_| VerifyError::Empty)
+        self.recovered.add(&legacy.recovered);
+        self.restore(&legacy.image).map_err(|_| VerifyError::Empty)?;
+        // A recovery knows of a gap that was told; a snapshot does not say it.
+        for (name, (from, to)) in &legacy.recovered.gaps {
+            if let Some(instrument) = self.place(name) {
+                self.step(&[Input::Gap {
+                    instrument,
+                    from: *from,
+                    to: *to,
+                }]);
+            }
+        }
+        self.forget_said();
+        Ok(())
     }
 }
 
@@ -144,9 +154,11 @@ pub(in super::super) struct Legacy {
     image: CoreImage,
     model: Option<Model>,
     given: bool,
+    recovered: Recovered,
 }
 
-/// Takes back what the core did and the journal does not have: the batch was cut there.
+/// Takes back what the core did and the journal does not have: the batch was cut there. A halt that is due follows the directive
+/// that ordered it, and a recovery finds the latch there.
 fn undo(image: &mut CoreImage, due: &[Held]) {
     for held in due.iter().rev() {
         match held.line().record {
@@ -159,9 +171,6 @@ fn undo(image: &mut CoreImage, due: &[Held]) {
             }
             Record::Resume(resume) => {
                 image.latches.put(resume.latch, true);
-            }
-            Record::Halt(halt) if halt.changed => {
-                image.latches.put(halt.latch, false);
             }
             _ => {}
         }

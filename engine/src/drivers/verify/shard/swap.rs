@@ -96,8 +96,8 @@ impl Shard {
         if !same {
             let mut anew = Self::new(self.core.options().clone());
             anew.held = std::mem::take(&mut self.held);
-            anew.recovered_now = self.recovered_now;
-            anew.recovered_said = std::mem::take(&mut self.recovered_said);
+            anew.recovered = std::mem::take(&mut self.recovered);
+            anew.follow_mode(own.clock);
             anew.core.restore(&own, None).map_err(|_| VerifyError::Empty)?;
             anew.core.retrace();
             *self = anew;
