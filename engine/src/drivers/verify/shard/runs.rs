@@ -96,7 +96,7 @@ impl Shard {
     pub fn end(&mut self, context: &mut Context<'_>) -> Result<u64, VerifyError> {
         match self.held.first().map(|held| held.header.kind) {
             Some(Kind::Directive) => self.directive(None, context)?,
-            Some(Kind::Swap) => self.swap(None, context)?,
+            Some(Kind::Swap) if self.stands_alone(context)? => self.swap(None, context)?,
             _ => {}
         }
         let left = self.held.len() as u64;

@@ -83,6 +83,17 @@ impl Shard {
         self.confirm_held(context)
     }
 
+    /// Whether the held swap needs no operators from a snapshot behind it. One that does and was cut off before that snapshot is not
+    /// adopted here: a recovery finds the operators of the model before, too.
+    pub(super) fn stands_alone(&self, context: &mut Context<'_>) -> Result<bool, VerifyError> {
+        let held = self.held.first().expect("called for a held swap");
+        let Record::Swap(SwapRecord { generation, .. }) = held.line().record else {
+            return Ok(false);
+        };
+        let model = context.model(generation, held.header.lsn)?;
+        Ok(!self.core.needs_warm(&bundle_of(&model, Vec::new())))
+    }
+
     /// An engine that could not recover its operators was given others: so is this core, if `image` says so.
     fn forget_operators_unless(&mut self, image: &CoreImage) -> Result<(), VerifyError> {
         let own = self.image()?;
