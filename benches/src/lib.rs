@@ -1,9 +1,19 @@
-//! The benchmark harness: stages of the hot path, measured in interleaved blocks.
+//! The benchmark harness of the workspace: what `engine bench` measures, and what it leaves out.
 //!
-//! All stages take turns, block by block, so that a slow phase of the machine hits every one of them; a stage's figure is
-//! the median of its blocks. What a block holds is stated with the figure. Nothing here asserts a time: a figure is
-//! compared by a person who reads machine, toolchain and date above the table.
+//! The measuring itself is the engine's (`engine::bench`), so that a figure here and a figure of `engine bench` mean the same. Nothing
+//! asserts a time: a figure is compared by a person who reads machine, toolchain and date above the table.
 
-pub mod blocks;
-pub mod machine;
 pub mod stages;
+
+/// The ratios worth reading: what, over what.
+pub const RATIOS: [(&str, &str); 6] = {
+    let [a, b, c, d] = engine::bench::stages::RATIOS;
+    [
+        a,
+        b,
+        c,
+        d,
+        (stages::WIRE_SIGNAL, stages::WIRE_ECHO),
+        (stages::JOURNAL_DISK, stages::JOURNAL_PROCESS),
+    ]
+};

@@ -17,6 +17,7 @@ pub mod hash;
 pub mod ids;
 pub mod jcs;
 pub mod limits;
+mod manual;
 pub mod native;
 pub mod norm_stats;
 pub mod numerics;

@@ -6,15 +6,16 @@ use crate::time::UtcMillis;
 
 /// Why a bar was withheld: keep your position, there is no new decision.
 ///
-/// The order is the order of precedence: the first that applies is reported.
+/// The order is the order of precedence: the first that applies is reported. Halted is first, so that nothing but it is said
+/// while a latch is set; a bar outside the sessions or an impossible one leaves the features untouched all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Withheld {
+    /// A halt latch is set.
+    Halted,
     /// Outside the calendar's sessions, or a listed holiday.
     OffSession,
     /// An impossible bar; feature state is untouched.
     Quarantined,
-    /// A halt latch is set.
-    Halted,
     /// No contract has been adopted.
     NoModel,
     /// The newest directive is too old.

@@ -3,7 +3,13 @@
 
 #[path = "all/golden.rs"]
 mod golden;
+#[path = "all/native.rs"]
+mod native;
 #[path = "all/persisted.rs"]
 mod persisted;
+#[path = "all/same_bits.rs"]
+mod same_bits;
+#[path = "all/schema.rs"]
+mod schema;
 #[path = "all/wire.rs"]
 mod wire;

@@ -4,6 +4,7 @@
 //! policy → action → record) and leaves at another: the journal first, then the signal hub. The core is
 //! `step(state, inputs) → records`: no thread, socket, clock, lock or allocation; drivers own those.
 
+pub mod bench;
 pub mod bundle;
 pub mod cli;
 pub mod clock;

@@ -202,6 +202,12 @@ pub const RECORDS_BYTES_SLACK: usize = 1 << 20;
 /// Reported positions that may wait for the core; one more is refused as `busy` and sent again by its owner.
 pub const POSITIONS_WAITING_MAX: usize = 1_024;
 
+/// Daily values from the macro file that may wait for the core; the file's watcher keeps the others until there is room.
+pub const DAILY_WAITING_MAX: usize = 256;
+
+/// The macro file is looked at this often, in milliseconds; it is read when two looks in a row find it the same.
+pub const MACRO_FILE_PERIOD_MS: u64 = 1_000;
+
 /// Accepted contracts that may wait for the journal; the follower waits for each, so one would do.
 pub const CONTRACTS_WAITING_MAX: usize = 4;
 
@@ -228,3 +234,7 @@ pub const PIPELINE_BATCHES_PER_CORE: usize = 4;
 
 /// How often a thread that waits for the journal's word looks whether the journal is still there, in milliseconds.
 pub const PIPELINE_JOURNAL_LOOK_MS: u64 = 50;
+
+/// Looks of a spinning thread before it lets another thread run: some microseconds, longer than a hand-over between two cores
+/// takes and far shorter than a time slice.
+pub const RING_SPINS_MAX: u32 = 2_000;

@@ -178,6 +178,19 @@ impl MacroState {
         kept.insert(new, arrived_at.is_some())
     }
 
+    /// True when a value would change nothing: it is the latest version of its date, or older than everything kept.
+    #[must_use]
+    pub fn knows(&self, series: usize, date: DayNumber, value: f64) -> bool {
+        let Some(Series { values, .. }) = self.series.get(series) else {
+            return false;
+        };
+        let latest = values[..values.partition_point(|v| v.date <= date)].last();
+        match latest {
+            Some(latest) => latest.date == date && latest.value.to_bits() == value.to_bits(),
+            None => values.len() == MACRO_VALUES_MAX,
+        }
+    }
+
     /// Brings the caches to `at`.
     pub(crate) fn refresh(&mut self, at: UtcMillis) {
         for series in &mut self.series {
@@ -370,6 +383,21 @@ mod tests {
             None,
             "asking about the past still works"
         );
+    }
+
+    #[test]
+    fn equal_values_have_no_score_even_where_their_mean_is_another_number() {
+        let mut state = state();
+        for day in 0..3 {
+            state.insert(0, DayNumber(day), 0.1, None);
+        }
+        state.refresh(hour(24 * 30));
+        let mean = [0.1; 3].iter().sum::<f64>() / 3.0;
+        assert_ne!(mean, 0.1, "what this is about");
+        assert!(state.zscore(0).is_nan());
+        state.insert(0, DayNumber(3), 0.2, None);
+        state.refresh(hour(24 * 31));
+        assert!(state.zscore(0) > 1.0);
     }
 
     #[test]

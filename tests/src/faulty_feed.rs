@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use contracts::bar::Bar;
-use contracts::native::{NativeBar, NativeMessage};
+use contracts::native::{FeedMode, NativeBar, NativeHello, NativeMessage, Speed};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
@@ -52,10 +53,25 @@ pub enum Step {
     Silent,
 }
 
+/// The native message with which a source says what it is.
+///
+/// # Panics
+/// Never: a hello serialises.
+#[must_use]
+pub fn hello_text(mode: FeedMode) -> String {
+    NativeMessage::Hello(NativeHello {
+        mode,
+        speed: Speed::Max,
+    })
+    .to_json()
+    .expect("a hello serialises")
+}
+
 /// The running server; ends when dropped.
 #[derive(Debug)]
 pub struct FaultyFeed {
     address: SocketAddr,
+    scheme: &'static str,
     requests: mpsc::UnboundedReceiver<String>,
     task: JoinHandle<()>,
 }
@@ -66,28 +82,64 @@ impl FaultyFeed {
     /// # Panics
     /// When no port is free.
     pub async fn start(scripts: Vec<Script>) -> Self {
+        Self::start_with(scripts, Vec::new()).await
+    }
+
+    /// The same over TLS: connection k is accepted by acceptor k, the last one takes all further ones. A client that leaves
+    /// during that handshake uses up no script. Without acceptors: no TLS.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn start_with(scripts: Vec<Script>, acceptors: Vec<TlsAcceptor>) -> Self {
+        let scheme = if acceptors.is_empty() { "ws" } else { "wss" };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let (sender, requests) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             let mut scripts = scripts.into_iter();
+            let mut acceptors = acceptors.into_iter();
+            let mut acceptor = None;
             let mut connections = tokio::task::JoinSet::new();
+            let mut next = move || scripts.next().unwrap_or_else(|| Script::Play(Vec::new()));
             while let Ok((socket, _)) = listener.accept().await {
-                let script = scripts.next().unwrap_or_else(|| Script::Play(Vec::new()));
-                connections.spawn(connection(socket, script, sender.clone()));
+                acceptor = acceptors.next().or(acceptor);
+                match &acceptor {
+                    None => drop(connections.spawn(connection(socket, next(), sender.clone()))),
+                    Some(acceptor) => {
+                        if let Ok(socket) = acceptor.accept(socket).await {
+                            connections.spawn(connection(socket, next(), sender.clone()));
+                        }
+                    }
+                }
             }
         });
         Self {
             address,
+            scheme,
             requests,
             task,
         }
     }
 
+    /// The same, each connection that is answered beginning with the announcement of a replay.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn replaying(scripts: Vec<Script>) -> Self {
+        let announced = |script| match script {
+            Script::Play(mut steps) => {
+                steps.insert(0, Step::Text(hello_text(FeedMode::Replay)));
+                Script::Play(steps)
+            }
+            other => other,
+        };
+        Self::start(scripts.into_iter().map(announced).collect()).await
+    }
+
     /// Where clients connect.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("ws://{}/", self.address)
+        format!("{}://{}/", self.scheme, self.address)
     }
 
     /// The next subscription, in the order of connections that got so far.
@@ -120,7 +172,11 @@ pub fn bar_text(instrument: &str, bar: &Bar) -> String {
 }
 
 /// Every error here is the client having left, which is what most scripts provoke.
-async fn connection(mut socket: TcpStream, script: Script, requests: mpsc::UnboundedSender<String>) {
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: S,
+    script: Script,
+    requests: mpsc::UnboundedSender<String>,
+) {
     match script {
         Script::CutHandshake => {
             if some_request(&mut socket).await {
@@ -151,13 +207,13 @@ async fn connection(mut socket: TcpStream, script: Script, requests: mpsc::Unbou
     }
 }
 
-async fn some_request(socket: &mut TcpStream) -> bool {
+async fn some_request<S: AsyncRead + Unpin>(socket: &mut S) -> bool {
     let mut bytes = [0; 1024];
     matches!(socket.read(&mut bytes).await, Ok(read) if read > 0)
 }
 
 /// Carries a step out; false when the connection is to be dropped.
-async fn play(client: &mut WebSocketStream<TcpStream>, step: Step) -> bool {
+async fn play<S: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<S>, step: Step) -> bool {
     match step {
         Step::Text(text) => client.send(Message::text(text)).await.is_ok(),
         Step::Binary(bytes) => client.send(Message::binary(bytes)).await.is_ok(),
@@ -188,7 +244,7 @@ async fn play(client: &mut WebSocketStream<TcpStream>, step: Step) -> bool {
     }
 }
 
-async fn raw(client: &mut WebSocketStream<TcpStream>, bytes: &[u8]) -> bool {
+async fn raw<S: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<S>, bytes: &[u8]) -> bool {
     let socket = client.get_mut();
     socket.write_all(bytes).await.is_ok() && socket.flush().await.is_ok()
 }

@@ -18,5 +18,6 @@ pub mod rig;
 pub mod scale;
 pub mod shared;
 pub mod steady;
+pub mod tls;
 
 pub use shared::{shared_data, skipped};

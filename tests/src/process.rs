@@ -121,6 +121,25 @@ impl Process {
         }
     }
 
+    /// From here on it can make no file longer than `bytes`: a disk that is full, as far as the child can tell.
+    ///
+    /// The child must ignore `SIGXFSZ`, or the first write too many ends it.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn limit_files(&self, bytes: u64) {
+        let pid = libc::pid_t::try_from(self.child.id()).expect("process ids fit pid_t");
+        let limit = libc::rlimit {
+            rlim_cur: bytes,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        // SAFETY: prlimit(2) reads one rlimit that lives through the call and writes nothing, as the old limit is not asked for;
+        // the child has not been waited for, so the id still belongs to it.
+        let refused =
+            unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &raw const limit, std::ptr::null_mut()) };
+        assert_eq!(refused, 0, "prlimit: {}", std::io::Error::last_os_error());
+    }
+
     /// Kills it at once (SIGKILL) and waits.
     ///
     /// # Panics

@@ -16,6 +16,7 @@ mod setup;
 mod setup_python;
 mod soak;
 mod test;
+mod wheel;
 
 use std::process::ExitCode;
 

@@ -3,19 +3,18 @@
 //! The wheel and the library in it are pinned by SHA-256; the library lands under its final name only after its hash
 //! agrees, so a half-finished set-up is never found by the engine. A set-up that is complete needs no network.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::runner;
+use crate::wheel::{self, Wheel};
 
 const PACKAGE: &str = "onnxruntime";
 const VERSION: &str = "1.32.0";
 /// The file inside the wheel and its name in the cache folder.
 const LIBRARY: &str = "libonnxruntime.so.1.32.0";
 
-/// One wheel we trust.
+/// One wheel we trust, and the library in it.
 struct Pin {
     platform: &'static str,
     wheel_sha256: &'static str,
@@ -41,6 +40,20 @@ const PINS: [(&str, Pin); 2] = [
     ),
 ];
 
+impl Pin {
+    const fn wheel(&self) -> Wheel {
+        Wheel {
+            package: PACKAGE,
+            version: VERSION,
+            python: Some("311"),
+            implementation: "cp",
+            abi: "cp311",
+            platform: self.platform,
+            sha256: self.wheel_sha256,
+        }
+    }
+}
+
 /// Carries the set-up out.
 pub fn run() -> Result<(), String> {
     let library = onnx_runtime()?;
@@ -65,76 +78,27 @@ fn onnx_runtime() -> Result<PathBuf, String> {
     };
     let folder = cache_folder()?;
     let library = folder.join(LIBRARY);
-    if library.is_file() && sha256(&library)? == pin.library_sha256 {
+    if library.is_file() && wheel::sha256(&library)? == pin.library_sha256 {
         return Ok(library);
     }
-    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-    let work = folder.join(format!("fetch-{}", std::process::id()));
-    let fetched = fetch(pin, &work).and_then(|fetched| {
-        std::fs::rename(&fetched, &library)
-            .map_err(|error| format!("cannot move to {}: {error}", library.display()))
-    });
-    // The library has been moved out; what is left is a wheel nobody needs. A leftover is no failure.
-    drop(std::fs::remove_dir_all(&work));
-    fetched.map(|()| library)
-}
-
-fn fetch(pin: &Pin, work: &Path) -> Result<PathBuf, String> {
-    let mut pip = Command::new("python3");
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--only-binary=:all:",
-    ])
-    .args([
-        "--platform",
-        pin.platform,
-        "--python-version",
-        "311",
-        "--implementation",
-        "cp",
-        "--abi",
-        "cp311",
-    ])
-    .arg("--dest")
-    .arg(work)
-    .arg(format!("{PACKAGE}=={VERSION}"));
-    let by_hand = runner::shown(&pip);
-    runner::run(&mut pip).map_err(|error| {
-        format!("ONNX Runtime could not be fetched: {error}. With python3, pip and a network this command does it: {by_hand}")
+    wheel::in_folder(&folder.join(format!("fetch-{}", std::process::id())), |work| {
+        let fetched = pin.wheel().fetch(work)?.join(PACKAGE).join("capi").join(LIBRARY);
+        wheel::agree(&fetched, pin.library_sha256)?;
+        wheel::place(&fetched, &library)
     })?;
-    let wheel = work.join(format!("{PACKAGE}-{VERSION}-cp311-cp311-{}.whl", pin.platform));
-    agree(&wheel, pin.wheel_sha256)?;
-    runner::run(
-        Command::new("python3")
-            .args(["-m", "zipfile", "-e"])
-            .arg(&wheel)
-            .arg(work),
-    )?;
-    let library = work.join(PACKAGE).join("capi").join(LIBRARY);
-    agree(&library, pin.library_sha256)?;
     Ok(library)
 }
 
-/// Refuses a file whose SHA-256 is not the pinned one.
-pub fn agree(file: &Path, expected: &str) -> Result<(), String> {
-    let found = sha256(file)?;
-    if found == expected {
-        return Ok(());
-    }
-    Err(format!(
-        "{} has SHA-256 {found}, pinned is {expected}: not used",
-        file.display()
-    ))
-}
-
-fn sha256(file: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    Ok(hex::encode(Sha256::digest(&bytes)))
+/// Sets up in a folder that holds nothing yet, as on a fresh machine, and removes it again. Needs the network.
+pub fn from_nothing() -> Result<(), String> {
+    let folder = runner::target().join(format!("setup-{}", std::process::id()));
+    wheel::in_folder(&folder, |cache| {
+        let this = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+        for _ in ["fetched", "found"] {
+            runner::run(Command::new(&this).arg("setup").env("XDG_CACHE_HOME", cache))?;
+        }
+        Ok(())
+    })
 }
 
 /// `twovote/onnxruntime` in the user's cache folder: one of the places where the engine looks.
@@ -172,17 +136,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn a_file_with_another_hash_is_named_and_refused() {
-        let this = Path::new(file!()).file_name().expect("a source file has a name");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(this);
-        let refusal = agree(&path, PINS[0].1.wheel_sha256).expect_err("a source file is no wheel");
-        assert!(
-            refusal.contains("setup.rs") && refusal.contains("not used"),
-            "{refusal}"
-        );
-        assert_eq!(agree(&path, &sha256(&path).expect("readable")), Ok(()));
     }
 }

@@ -15,9 +15,13 @@ pub struct Args {
     filter: Option<String>,
 }
 
-/// Runs the end-to-end tests with `TWOVOTE_SOAK` set and everything they print shown.
+/// Sets up from nothing in a folder of its own, then runs the end-to-end tests with `TWOVOTE_SOAK` set and everything they print
+/// shown. With a filter only the tests.
 pub fn run(args: &Args) -> Result<(), String> {
     setup::run()?;
+    if args.filter.is_none() {
+        setup::from_nothing()?;
+    }
     runner::run(runner::cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
     let path = runner::target().join("soak.log");
     let mut log =

@@ -14,7 +14,7 @@ pub struct Args {
 }
 
 /// Name and arguments of `cargo test`.
-const STAGES: [(&str, &[&str]); 4] = [
+const STAGES: [(&str, &[&str]); 5] = [
     (
         "style of the house, pure crates",
         &[
@@ -33,6 +33,7 @@ const STAGES: [(&str, &[&str]); 4] = [
         &["-p", "contracts", "-p", "strategy", "--tests"],
     ),
     ("engine", &["-p", "engine"]),
+    ("votes", &["-p", "backtest", "-p", "control"]),
     ("end to end", &["-p", "tests", "-p", "benches"]),
 ];
 

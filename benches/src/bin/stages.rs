@@ -1,8 +1,8 @@
-//! `cargo xtask bench`: measures the stages and prints machine and table to stdout.
+//! `cargo xtask bench`: measures the stages and prints machine, table and ratios to stdout.
 #![expect(clippy::print_stdout, reason = "the table is this program's data")]
 
-use benches::blocks::{Plan, measure, table};
-use benches::{machine, stages};
+use benches::{RATIOS, stages};
+use engine::bench::{Plan, measure, report};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -12,12 +12,12 @@ fn main() {
     if let Some(part) = filter {
         wanted.retain(|stage| stage.name.contains(part.as_str()));
     }
-    println!("{}", machine::describe());
-    print!(
-        "{}",
-        table(&measure(
-            &mut wanted,
-            if quick { Plan::QUICK } else { Plan::FULL }
-        ))
+    let rows = measure(&mut wanted, if quick { Plan::QUICK } else { Plan::FULL });
+    let ratios = report::ratios(&rows, &RATIOS);
+    println!(
+        "{}{}\n{}",
+        report::machine_text(),
+        report::table(&rows),
+        report::ratios_text(&ratios)
     );
 }

@@ -8,7 +8,7 @@ use strategy::onnx::testmodels::{Shape, ppo_continuous};
 use strategy::policy::source::ModelRef;
 use strategy::policy::{Policy as _, PolicyExec, PolicySource};
 
-use crate::blocks::Stage;
+use engine::bench::Stage;
 
 const WIDTH: usize = 15;
 

@@ -9,7 +9,7 @@ use engine::feeds::decoder::FeedDecoder;
 use engine::feeds::symbols::SymbolTable;
 use testkit::market::{Market, MarketSpec};
 
-use crate::blocks::Stage;
+use engine::bench::Stage;
 
 pub(super) fn stages() -> Vec<Stage> {
     let market = Market::generate(&MarketSpec::usdcop_like(1, "USDCOP", 30));

@@ -97,10 +97,37 @@ struct ContractFile {
 /// [`LoadContractError`] naming file, path and line.
 pub fn load_contract(path: &Path) -> Result<FeatureContract, LoadContractError> {
     let file: ContractFile = parse(path)?;
-    let calendar = match file.calendar {
-        CalendarRef::Inline(calendar) => *calendar,
-        CalendarRef::Named(name) => load_calendar(&calendar_path(path, &name))?,
+    let calendar = match &file.calendar {
+        CalendarRef::Inline(calendar) => (**calendar).clone(),
+        CalendarRef::Named(name) => load_calendar(&calendar_path(path, name))?,
     };
+    assembled(path, file, calendar)
+}
+
+/// The same from texts that a program carries inside; `name` stands for the path in messages. A calendar the contract names is
+/// `calendar`.
+///
+/// # Errors
+/// [`LoadContractError`] naming `name` and the line.
+pub fn parse_contract(
+    name: &str,
+    features: &str,
+    calendar: &str,
+) -> Result<FeatureContract, LoadContractError> {
+    let path = Path::new(name);
+    let file: ContractFile = parse_text(path, features)?;
+    let calendar = match &file.calendar {
+        CalendarRef::Inline(calendar) => (**calendar).clone(),
+        CalendarRef::Named(_) => parse_text(path, calendar)?,
+    };
+    assembled(path, file, calendar)
+}
+
+fn assembled(
+    path: &Path,
+    file: ContractFile,
+    calendar: Calendar,
+) -> Result<FeatureContract, LoadContractError> {
     let contract = FeatureContract {
         name: file.name,
         version: file.version,
@@ -157,7 +184,11 @@ fn parse<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, LoadContractErr
         path: path.to_owned(),
         source,
     })?;
-    serde_norway::from_str(&text).map_err(|error| LoadContractError::Parse {
+    parse_text(path, &text)
+}
+
+fn parse_text<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, LoadContractError> {
+    serde_norway::from_str(text).map_err(|error| LoadContractError::Parse {
         path: path.to_owned(),
         detail: error.to_string(),
     })
@@ -186,6 +217,18 @@ mod tests {
         let folder = format!("{}/../config/calendars", env!("CARGO_MANIFEST_DIR"));
         let fx = load_calendar(&Path::new(&folder).join("fx_24x5.yaml")).unwrap();
         assert_eq!(fx.zone, "America/New_York");
+    }
+
+    #[test]
+    fn a_contract_carried_inside_is_the_one_on_disk() {
+        let texts = (
+            include_str!("../../../config/features/usdcop_15.yaml"),
+            include_str!("../../../config/calendars/usdcop.yaml"),
+        );
+        let carried = parse_contract("usdcop_15", texts.0, texts.1).unwrap();
+        assert_eq!(carried, shipped("usdcop_15"));
+        let error = parse_contract("carried", "name: x\nextra: 1\n", "").unwrap_err();
+        assert!(error.to_string().starts_with("carried: "), "{error}");
     }
 
     #[test]

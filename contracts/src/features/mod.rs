@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::calendar::{Calendar, DAY_MINUTES, LocalTime, ParseLocalTimeError, Weekday, WeeklySession};
-pub use self::load::{LoadContractError, load_calendar, load_contract};
+pub use self::load::{LoadContractError, load_calendar, load_contract, parse_contract};
 pub use self::operator::{FeatureSpec, OperatorSpec, RangeSource};
 use crate::hash::{FeatureContractHash, FeatureOrderHash};
 use crate::ids::{FeatureContractName, InstrumentId, SeriesId};

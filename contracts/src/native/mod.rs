@@ -5,6 +5,7 @@
 //! is [`NativeMessage::Unknown`]), so that a newer source does not break an older engine. Numbers enter through
 //! `serde_json` with `float_roundtrip`: printing and parsing gives the same bits.
 
+mod doc;
 mod parse;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use crate::bar::Bar;
 use crate::ids::InstrumentId;
 use crate::time::{DayNumber, UtcMillis};
 
+pub use doc::{client_examples, message_docs, render_markdown, server_examples};
 pub use parse::{NativeError, Text, parse};
 
 /// A closed five-minute bar.
@@ -35,6 +37,7 @@ pub struct NativeBar<'a> {
     /// Last price.
     pub close: f64,
     /// Traded volume; 0 where the message has none.
+    #[schemars(default)]
     pub volume: f64,
 }
 
@@ -108,7 +111,8 @@ pub struct NativeGap<'a> {
 pub struct NativeHello {
     /// Live prices, or a file.
     pub mode: FeedMode,
-    /// How fast a file is played.
+    /// How fast a file is played; 1 where the message does not say.
+    #[schemars(default = "Speed::of_the_market")]
     pub speed: Speed,
 }
 
@@ -140,6 +144,11 @@ impl Speed {
             "max" => Some(Self::Max),
             number => number.parse().ok().and_then(Self::times),
         }
+    }
+
+    /// What a source that says nothing plays at.
+    pub(crate) const fn of_the_market() -> Self {
+        Self::Times(1.0)
     }
 
     /// A number above 0, finite.
@@ -178,7 +187,8 @@ impl JsonSchema for Speed {
 pub struct NativeFault<'a> {
     /// Stable word, such as `unknown_instrument`.
     pub code: Cow<'a, str>,
-    /// For a person.
+    /// For a person; may be left out.
+    #[schemars(default)]
     pub detail: Cow<'a, str>,
 }
 

@@ -220,7 +220,7 @@ pub fn parse(text: &str) -> Result<NativeMessage<'_>, NativeError> {
                     "replay" => FeedMode::Replay,
                     other => return Err(r.wrong("mode", other, "`live` or `replay`")),
                 },
-                speed: flat.speed.unwrap_or(Speed::Times(1.0)),
+                speed: flat.speed.unwrap_or_else(Speed::of_the_market),
             }))
         }
         "gap" => {

@@ -21,6 +21,25 @@ pub enum ClockMode {
 pub enum FaultCode {
     /// The journal cannot be written: no message without a record, so there are no more messages.
     JournalFailed,
+    /// The feed announces itself as live, but the engine's clock is for a replay. Correct the engine's configuration.
+    FeedMode,
+    /// A fault of the engine itself; its log says more. Everything sent is in the journal.
+    EngineFailed,
+}
+
+impl FaultCode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::JournalFailed, Self::FeedMode, Self::EngineFailed];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::JournalFailed => "journal_failed",
+            Self::FeedMode => "feed_mode",
+            Self::EngineFailed => "engine_failed",
+        }
+    }
 }
 
 /// Why a request of the client was refused, or why its stream ends.
@@ -102,6 +121,12 @@ mod tests {
             ErrorCode::SlowConsumer,
             ErrorCode::HistoryFailed,
         ] {
+            assert_eq!(
+                serde_json::to_string(&code).unwrap(),
+                format!("\"{}\"", code.word())
+            );
+        }
+        for code in FaultCode::ALL {
             assert_eq!(
                 serde_json::to_string(&code).unwrap(),
                 format!("\"{}\"", code.word())

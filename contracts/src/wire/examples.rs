@@ -235,6 +235,20 @@ pub fn server_examples() -> Vec<(&'static str, ServerMessage<'static>)> {
             }),
         ),
         (
+            "fault_feed_mode",
+            ServerMessage::Fault(Fault {
+                code: FaultCode::FeedMode,
+                simulated: true,
+            }),
+        ),
+        (
+            "fault_engine_failed",
+            ServerMessage::Fault(Fault {
+                code: FaultCode::EngineFailed,
+                simulated: false,
+            }),
+        ),
+        (
             "error",
             ServerMessage::Error(Error {
                 code: ErrorCode::Ahead,

@@ -18,9 +18,10 @@ mod reason;
 mod server;
 mod stream;
 
+pub use crate::manual::MessageDoc;
 pub use client::{ClientMessage, PositionReport, Subscribe};
 pub use codes::{ClockMode, ContractOrigin, ErrorCode, FaultCode};
-pub use doc::{MessageDoc, message_docs, render_markdown};
+pub use doc::{message_docs, render_markdown};
 pub use examples::{client_examples, server_examples};
 pub use filter::InstrumentFilter;
 pub use reason::{ParseReasonError, Reason};

@@ -118,7 +118,10 @@ fn reader(dir: &Path) -> Result<JournalReader, CliError> {
 
 fn refused(dir: &Path, error: ReadError) -> CliError {
     let exit = match error {
-        ReadError::Corrupt { .. } | ReadError::Unknown { .. } | ReadError::Missing { .. } => Exit::Data,
+        ReadError::Corrupt { .. }
+        | ReadError::Unknown { .. }
+        | ReadError::Hole { .. }
+        | ReadError::Missing { .. } => Exit::Data,
         ReadError::Gone { .. } | ReadError::Io { .. } => Exit::NoInput,
     };
     CliError::new(exit, format!("cannot read the journal in {}", dir.display()), "").caused_by(error)

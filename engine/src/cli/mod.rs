@@ -4,6 +4,7 @@
 //! it is listed once in [`Command`] and once in [`Command::run`]. stdout is data and goes through [`out::Stdout`]; everything
 //! else is said on stderr through `tracing`, or by the one line that [`main`] prints for a [`CliError`].
 
+pub mod bench;
 pub mod contract;
 pub mod error;
 pub mod features;
@@ -93,6 +94,8 @@ pub enum Command {
     Feed(feed::Args),
     /// Make a signed contract for a model nobody voted for.
     Contract(contract::Args),
+    /// Measure a bar's way through the core on this machine, stage by stage.
+    Bench(bench::Args),
     /// Halt the engine on this host.
     Halt(halt::Args),
     /// Hand in a signed directive that names the latches to clear.
@@ -114,6 +117,7 @@ impl Command {
             Self::Tail(args) => tail::run(args),
             Self::Feed(args) => feed::run(args),
             Self::Contract(args) => contract::run(args),
+            Self::Bench(args) => bench::run(&args),
             Self::Halt(args) => halt::run(args),
             Self::Resume(args) => resume::run(args),
         }

@@ -19,7 +19,7 @@ use crate::core::{ClockMode, Core, CoreOptions};
 use crate::drivers::load::{ArtifactDir, fresh_bundle, keep, listed, series_of};
 use crate::drivers::outlet::{Numbers, Outlet};
 use crate::drivers::pump::Pump;
-use crate::drivers::replay::{Lines, inputs, run as replay};
+use crate::drivers::replay::{Lines, confirmation, inputs, run as replay};
 use crate::drivers::start::begin_journal;
 use crate::feeds::file_server::Tape;
 use crate::journal::JournalOptions;
@@ -67,7 +67,7 @@ impl clap::FromArgMatches for Args {
 /// Run bar files through a contract's model and write the messages a live engine would send; or verify a journal.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The messages are those of /v1/signals, one JSON object per line. Hashes are always checked; signatures against --trusted-key,
+The messages are those of /v1/signals, one JSON object per line. A voted contract counts as confirmed by a directive. Hashes are always checked; signatures against --trusted-key,
 and without one `signature: not pinned` is said on stderr.
 
 Examples:
@@ -178,7 +178,8 @@ fn replay_files(args: &Files) -> Result<(), CliError> {
     let mut pump = Pump::new(core, Outlet::new(numbers, Lines::new(sink)), build.clock.clone());
     cell.publish(Arc::clone(&bundle));
     let bar = progress(tape.bars_total() as u64);
-    let stream = inputs(&tape, &options.instruments, &options.series);
+    let bars = inputs(&tape, &options.instruments, &options.series);
+    let stream = confirmation(&verified.contract).into_iter().chain(bars);
     replay(&mut pump, stream, |n| bar.inc(n)).or_exit(Exit::Io, "the replay stopped", "see the message")?;
     bar.finish_and_clear();
     finish(pump)

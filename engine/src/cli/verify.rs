@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Stdout;
 use super::{CliError, Exit, OrExit};
-use crate::bundle::BuildOptions;
+use crate::bundle::{BuildOptions, RefusedReason};
 use crate::clock::SystemClock;
 use crate::drivers::verify::{ContractStore, ModelError, RAW_TOLERANCE, Summary, VerifyError, verify};
 use crate::journal::{JournalReader, ReadError, RealDisk};
@@ -84,6 +84,8 @@ fn say(summary: &Summary) -> Result<(), CliError> {
         segments,
         starts,
         snapshots,
+        last_lsn,
+        synced_lsn,
         ..
     } = summary;
     let mut out = Stdout::buffered();
@@ -104,10 +106,21 @@ fn say(summary: &Summary) -> Result<(), CliError> {
             summary.unfinished,
             "records belong to a batch that was not written whole",
         ),
+        (
+            summary.owed,
+            "records that follow from the last ones of a run are missing: their batch was not written whole, or was cut",
+        ),
         (summary.torn_bytes, "bytes behind the last whole record are torn"),
     ];
     for (count, what) in notes.into_iter().filter(|(count, _)| *count > 0) {
         out.line(format_args!("note: {count} {what}"))?;
+    }
+    if summary.stopped {
+        out.line(format_args!("end: stopped in order in record {last_lsn}"))?;
+    } else {
+        out.line(format_args!(
+            "end: without a stop record at record {last_lsn}, on disk by its own account to {synced_lsn}: a run that was killed or goes on, or records cut off the end; the journal cannot say which"
+        ))?;
     }
     out.finish()
 }
@@ -127,6 +140,15 @@ fn failed(dir: &Path, error: VerifyError) -> CliError {
             Exit::NoInput,
             format!("{} cannot be verified", dir.display()),
             "put the contract there as it was issued, and its artifacts beside it, or name their directory with --contracts",
+        )
+        .caused_by(error),
+        VerifyError::Model {
+            source: ModelError::Refused { source: ref reason, .. },
+            ..
+        } if matches!(**reason, RefusedReason::Verify(_)) => CliError::new(
+            Exit::Refused,
+            format!("{} cannot be verified", dir.display()),
+            "give the key its contracts were signed with as --trusted-key, or the contract as it was issued",
         )
         .caused_by(error),
         error => CliError::new(

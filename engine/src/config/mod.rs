@@ -22,6 +22,8 @@ pub use sections::{
 };
 pub use tokens::{Scope, TokenEntry};
 
+use crate::feeds::Source;
+
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +146,12 @@ impl EngineConfig {
         if self.shards == 0 {
             return refuse("shards", "at least one core is needed".into());
         }
+        if self.clock == ClockMode::Feed && self.feed.codec != Source::Native {
+            return refuse(
+                "clock",
+                "\"feed\" needs a source that announces a replay, which only codec = \"native\" can".into(),
+            );
+        }
         if self.driver == DriverKind::Inline && (self.shards != 1 || self.wait != Wait::Park) {
             return refuse(
                 "driver",
@@ -263,6 +271,7 @@ mod tests {
             "url",
             "codec",
             "instruments",
+            "ca_file",
             "api_key_env",
             "api_secret_env",
             "socket",
@@ -296,6 +305,9 @@ mod tests {
             let error = parse(&SHORTEST.replace("slot = \"usdcop-5m\"", change)).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+        let other = SHORTEST.replace("\"native\"", "\"okx\"");
+        let error = parse(&other.replace("slot = ", "clock = \"feed\"\nslot = ")).unwrap_err();
+        assert!(error.contains("replay"), "{error}");
         let error = parse(&SHORTEST.replace("USDCOP = \"USDCOP\"", "")).unwrap_err();
         assert!(error.contains("feed.instruments"), "{error}");
         let token = "[[tokens]]\nname = \"a\"\nsha256 = \"HASH\"\nscopes = [\"signals:read\"]\nexpires = \"2030-01-01T00:00:00Z\"\n";

@@ -80,8 +80,10 @@ const fn default_retention_bytes() -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedConfig {
-    /// The source's WebSocket URL.
+    /// The source's WebSocket URL; never with a key in it.
     pub url: String,
+    /// PEM file of authorities trusted beside the public ones, for `wss://`.
+    pub ca_file: Option<PathBuf>,
     /// Its language.
     pub codec: Source,
     /// Instrument → the source's symbol for it.

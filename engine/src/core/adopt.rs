@@ -64,9 +64,11 @@ impl Core {
             // Operators that came from elsewhere are in no record: from here on recovery and verification start.
             self.on_snapshot(out);
         }
-        if terms.on_swap == OnSwap::Flatten {
+        // A restart and a warm-up that is repeated bring the model back under which the positions are: no swap.
+        if terms.on_swap == OnSwap::Flatten && self.ran != terms.generation {
             self.flatten_all(FlattenCause::Swap, out);
         }
+        self.ran = terms.generation;
         self.say_slot_state(out);
     }
 
@@ -103,7 +105,11 @@ impl Core {
         let Some(macros) = macros.state_mut() else { return };
         for (local, (slot, state)) in slots.iter_mut().zip(&mut warm.instruments).enumerate() {
             let through = warm.through[local];
-            if let (None, Some(last)) = (slot.recent.last(), warm.last[local]) {
+            // What the operators have seen is accepted no more: a feed that sends it again is not observed twice.
+            let newest = slot.recent.last().map(|bar| bar.close_time);
+            if let Some(last) =
+                warm.last[local].filter(|last| newest.is_none_or(|newest| newest < last.close_time))
+            {
                 slot.recent.push(last);
             }
             std::mem::swap(&mut slot.features, state);

@@ -6,7 +6,7 @@
 use contracts::bar::Bar;
 use contracts::limits::{FEATURES_MAX, RAW_OUTPUTS_MAX};
 use contracts::reason::Withheld;
-use contracts::time::UnixNanos;
+use contracts::time::{UnixNanos, UtcMillis};
 use strategy::instrument::Origin;
 
 /// A bar between observation and record.
@@ -26,12 +26,18 @@ pub struct Waiting {
     pub used: bool,
     /// Why it will give no decision.
     pub withheld: Option<Withheld>,
+    /// Whether an operator has not settled, whatever else withholds the bar.
+    pub warming: bool,
     /// Whether the observation holds the full vector.
     pub defined: bool,
     /// Where the operators began.
     pub origin: Option<Origin>,
     /// The level before and after, when this bar confirmed a shift.
     pub level_shift: Option<strategy::strategy::LevelShift>,
+    /// First and last close missing between the last used bar of this session and this one, unless a gap input told it.
+    pub missing: Option<(UtcMillis, UtcMillis)>,
+    /// A gap input came right before it.
+    pub gap_told: bool,
     /// Its row in the inference input.
     pub row: Option<usize>,
 }

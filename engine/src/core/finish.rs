@@ -7,7 +7,7 @@ use contracts::time::{UnixNanos, UtcMillis};
 use super::batch::Waiting;
 use super::confirmation::{Confirmation, confirmation};
 use super::counters::reason_index;
-use super::options::ClockMode;
+use super::input::ClockMode;
 use super::record::{BarRecord, Outcome, Records};
 use super::step::Core;
 
@@ -24,10 +24,13 @@ impl Core {
     pub(super) fn finish(&mut self, i: usize, outputs_width: Option<usize>, out: &mut Records) {
         let waiting = self.batch.waiting(i);
         self.slots[waiting.local].waiting = false;
+        if let Some((from, to)) = waiting.missing {
+            out.push_gap(self.slots[waiting.local].name.as_str(), from, to);
+        }
         // As of this bar, not of the batch's last one: what is said must not depend on what waited together.
         self.say_slot_state_at(waiting.now, out);
         let settled = self.settle(&waiting, outputs_width);
-        self.say_instrument_state(&waiting, settled.outcome.err(), out);
+        self.say_instrument_state(&waiting, out);
         self.record(i, &waiting, &settled, out);
         self.count(settled.outcome.err());
         let slot = &mut self.slots[waiting.local];
@@ -144,7 +147,8 @@ impl Core {
             LiveState::Halted
         } else if self.holder.bundle().is_none() {
             LiveState::NoModel
-        } else if self.confirmation(now.to_millis()) == Confirmation::Expiring {
+        } else if self.confirmation(now.to_millis()) != Confirmation::Confirmed {
+            // Once it has run out, too: every bar then says `unconfirmed`, and the slot is not live.
             LiveState::ContractExpiring
         } else {
             LiveState::Live
@@ -155,17 +159,20 @@ impl Core {
         }
     }
 
-    fn say_instrument_state(&mut self, waiting: &Waiting, withheld: Option<Withheld>, out: &mut Records) {
+    /// Publishes the instrument's state when it is another than the last published: that of its operators, whatever the engine's
+    /// own reasons are. A bar that is not used changes none, but it ends a silence.
+    fn say_instrument_state(&mut self, waiting: &Waiting, out: &mut Records) {
         let since = waiting.now.to_millis();
         let slot = &mut self.slots[waiting.local];
         slot.silence.bar_seen(waiting.bar.close_time);
-        let state = match withheld {
-            Some(Withheld::Warming) => LiveState::Warming,
+        let state = match slot.before_silence {
+            _ if waiting.warming => LiveState::Warming,
             _ if waiting.used => LiveState::Live,
+            Some(before) if slot.said == Some(LiveState::StaleFeed) => before,
             _ => return,
         };
         if slot.said != Some(state) {
-            slot.said = Some(state);
+            slot.note_said(state);
             out.push_state(Some(slot.name.as_str()), state, since);
         }
     }
@@ -177,16 +184,18 @@ impl Core {
         }
     }
 
-    /// Orders one position closed, if it is open.
-    pub(super) fn flatten(&mut self, local: usize, cause: FlattenCause, out: &mut Records) {
+    /// Orders one position closed, if it is open; true when it was.
+    pub(super) fn flatten(&mut self, local: usize, cause: FlattenCause, out: &mut Records) -> bool {
         let (generation, time) = (
             self.holder.bundle().map_or(0, |b| b.terms.generation),
             self.now_ms(),
         );
         let slot = &mut self.slots[local];
-        if slot.position != Position::Flat {
+        let is_open = slot.position != Position::Flat;
+        if is_open {
             out.push_flatten(slot.name.as_str(), slot.position, cause, generation, time);
             slot.position = Position::Flat;
         }
+        is_open
     }
 }

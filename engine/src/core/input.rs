@@ -5,8 +5,6 @@ use contracts::reason::{Latch, Position};
 pub use contracts::time::DayNumber;
 use contracts::time::{UnixNanos, UtcMillis};
 
-use super::options::ClockMode;
-
 /// Dense index of an instrument in the slot's list; resolved once at start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstrumentIndex(pub u32);
@@ -14,6 +12,15 @@ pub struct InstrumentIndex(pub u32);
 /// Dense index of a macro series in the feature contract's sorted list of series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesIndex(pub u8);
+
+/// Which time rules the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockMode {
+    /// The wall clock: late and future bars are judged against it.
+    Wall,
+    /// The newest close time seen; only for a feed that announces a replay. Every message says `simulated`.
+    Feed,
+}
 
 /// One input with a place in the order.
 #[derive(Debug, Clone, Copy, PartialEq)]

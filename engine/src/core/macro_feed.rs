@@ -73,6 +73,16 @@ impl MacroFeed {
         self.state.replace(state)
     }
 
+    /// True when the operators have this value already, or no contract wants its series.
+    #[must_use]
+    pub fn knows(&self, series: SeriesIndex, date: DayNumber, value: f64) -> bool {
+        let place = self.places.get(usize::from(series.0)).copied().flatten();
+        match (place, &self.state) {
+            (Some(place), Some(state)) => state.knows(usize::from(place), date, value),
+            _ => true,
+        }
+    }
+
     /// Takes a value; `None` when no contract wants the series.
     pub fn insert(&mut self, value: MacroValue) -> Option<MacroInsert> {
         self.recent[self.next] = Some(value);

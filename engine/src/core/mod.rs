@@ -23,7 +23,7 @@ pub mod snapshot;
 mod step;
 mod timers;
 
-pub use input::{Input, InstrumentIndex, SeriesIndex};
-pub use options::{ClockMode, CoreOptions};
+pub use input::{ClockMode, Input, InstrumentIndex, SeriesIndex};
+pub use options::CoreOptions;
 pub use record::Records;
 pub use step::Core;

@@ -4,16 +4,7 @@ use std::sync::Arc;
 
 use contracts::ids::{InstrumentId, SeriesId};
 
-use super::input::InstrumentIndex;
-
-/// Which time rules the core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClockMode {
-    /// The wall clock: late and future bars are judged against it.
-    Wall,
-    /// The newest close time seen; only for a feed that announces a replay. Every message says `simulated`.
-    Feed,
-}
+use super::input::{ClockMode, InstrumentIndex};
 
 /// Options of one core.
 #[derive(Debug, Clone)]

@@ -12,7 +12,6 @@ use strategy::plan::FeaturePlan;
 use super::confirmation::NewestDirective;
 use super::input::SeriesIndex;
 use super::macro_feed::MacroValue;
-use super::options::ClockMode;
 use super::record::{BarView, Record};
 use super::step::Core;
 
@@ -61,6 +60,11 @@ impl<'a> Recovery<'a> {
                     });
                 }
             }
+            Record::Gap(gap) => {
+                if let Some(at) = self.place(gap.instrument) {
+                    self.core.slots[at].gap_told = true;
+                }
+            }
             Record::Position(report) => {
                 if let Some(at) = self.place(report.instrument) {
                     self.core.slots[at].position = report.position;
@@ -92,7 +96,7 @@ impl<'a> Recovery<'a> {
                 None => self.core.slot_said = Some(state.state),
                 Some(name) => {
                     if let Some(at) = self.place(name) {
-                        self.core.slots[at].said = Some(state.state);
+                        self.core.slots[at].note_said(state.state);
                     }
                 }
             },
@@ -109,10 +113,12 @@ impl<'a> Recovery<'a> {
             return;
         };
         self.core.now = self.core.now.max(record.now);
-        if record.simulated {
-            self.core.options.clock = ClockMode::Feed;
+        // Not taken from `swap`: what that record orders may have been torn off behind it, and is ordered again then.
+        if record.generation != 0 {
+            self.core.ran = record.generation;
         }
         let slot = &mut self.core.slots[at];
+        slot.gap_told = false;
         slot.recent.push(record.bar);
         slot.silence.bar_seen(record.bar.close_time);
         if let (Some(plan), Some(features), Some(macros)) =

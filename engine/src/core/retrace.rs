@@ -7,8 +7,8 @@
 use contracts::reason::{FlattenCause, LiveState};
 use contracts::time::{UnixNanos, UtcMillis};
 
+use super::input::ClockMode;
 use super::input::InstrumentIndex;
-use super::options::ClockMode;
 use super::record::Records;
 use super::step::Core;
 
@@ -38,7 +38,7 @@ impl Core {
             if slot.silence.tick(at, bundle.terms.max_bar_age_ms, |close| {
                 calendar.in_session(close)
             }) {
-                slot.said = Some(LiveState::StaleFeed);
+                slot.note_said(LiveState::StaleFeed);
                 let since = slot.silence.silent_since().unwrap_or(at);
                 return out.push_state(Some(slot.name.as_str()), LiveState::StaleFeed, since);
             }
@@ -59,8 +59,9 @@ impl Core {
         let after_s = self.holder.bundle().and_then(|b| b.terms.flatten_after_s);
         if let (Some(local), Some(after_s)) = (self.options.local(instrument), after_s)
             && self.slots[local].silence.should_flatten(at, after_s)
+            && self.flatten(local, FlattenCause::StaleFeed, out)
         {
-            self.flatten(local, FlattenCause::StaleFeed, out);
+            self.slots[local].silence.note_flattened();
         }
     }
 }

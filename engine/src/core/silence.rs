@@ -63,14 +63,18 @@ impl SilenceWatch {
         self.silent_since.is_some()
     }
 
-    /// True once per silence, when it has lasted `after_s` seconds.
-    pub fn should_flatten(&mut self, now: UtcMillis, after_s: u32) -> bool {
+    /// True when the silence has lasted `after_s` seconds and nothing was flattened for it.
+    #[must_use]
+    pub fn should_flatten(&self, now: UtcMillis, after_s: u32) -> bool {
         let due = self
             .silent_since
             .is_some_and(|since| now >= since.plus_ms(i64::from(after_s) * 1_000));
-        let first = due && !self.flattened;
-        self.flattened |= first;
-        first
+        due && !self.flattened
+    }
+
+    /// An open position was ordered closed: once per silence is enough.
+    pub const fn note_flattened(&mut self) {
+        self.flattened = true;
     }
 }
 
@@ -99,6 +103,8 @@ mod tests {
         assert!(!watch.tick(at(602), MINUTE_MS, in_session), "said once");
         assert!(!watch.should_flatten(at(601), 120));
         assert!(watch.should_flatten(at(603), 120));
+        assert!(watch.should_flatten(at(604), 120), "nothing was open");
+        watch.note_flattened();
         assert!(!watch.should_flatten(at(604), 120), "ordered once");
         assert!(watch.bar_seen(at(605)));
         assert!(!watch.should_flatten(at(700), 120));

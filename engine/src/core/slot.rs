@@ -22,8 +22,12 @@ pub struct InstrumentSlot {
     pub reported_as_of: Option<UtcMillis>,
     /// The state last published for it.
     pub said: Option<LiveState>,
+    /// While that is `stale_feed`: the state published before, to which a bar that is not used returns.
+    pub before_silence: Option<LiveState>,
     /// Watches for silence.
     pub silence: SilenceWatch,
+    /// A gap input has come since the last accepted bar: what is missing before the next one is told.
+    pub gap_told: bool,
     /// True while a bar of it waits in the current batch.
     pub waiting: bool,
 }
@@ -39,8 +43,18 @@ impl InstrumentSlot {
             position: Position::Flat,
             reported_as_of: None,
             said: None,
+            before_silence: None,
             silence: SilenceWatch::default(),
+            gap_told: false,
             waiting: false,
         }
+    }
+
+    /// Takes over a state that was published.
+    pub fn note_said(&mut self, state: LiveState) {
+        if state == LiveState::StaleFeed && self.said != Some(LiveState::StaleFeed) {
+            self.before_silence = self.said;
+        }
+        self.said = Some(state);
     }
 }

@@ -12,12 +12,13 @@ use strategy::plan::FeaturePlan;
 use super::accept::RecentBars;
 use super::bytes::{BadBytes, Put, Take};
 use super::confirmation::NewestDirective;
+use super::input::ClockMode;
 use super::latches::Latches;
-use super::options::ClockMode;
 use super::record::Records;
+use super::slot::InstrumentSlot;
 use super::step::Core;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const STATES: [LiveState; 6] = [
     LiveState::Live,
     LiveState::Warming,
@@ -40,6 +41,8 @@ pub struct SlotImage {
     pub reported_as_of: Option<UtcMillis>,
     /// The state last published.
     pub said: Option<LiveState>,
+    /// While that is `stale_feed`: the one before.
+    pub before_silence: Option<LiveState>,
     /// Operators, as the strategy saved them.
     pub features: Option<Vec<u8>>,
 }
@@ -55,6 +58,8 @@ pub struct CoreImage {
     pub features_of: Option<FeatureContractHash>,
     /// The running generation; 0 without a model.
     pub generation: u64,
+    /// The generation under which the positions came about; 0 before the first.
+    pub ran: u64,
     /// The halt latches.
     pub latches: Latches,
     /// The newest directive.
@@ -76,6 +81,37 @@ fn take_said(take: &mut Take<'_>) -> Result<Option<LiveState>, BadBytes> {
     match take.u8()? {
         u8::MAX => Ok(None),
         at => STATES.get(usize::from(at)).copied().map(Some).ok_or(BadBytes),
+    }
+}
+
+/// Added to the place of `stale_feed` for each place of the state before it, counted from 1; 0 when there was none.
+const BEFORE_STEP: u8 = 16;
+
+fn put_slot_said(put: &mut Put<'_>, slot: &InstrumentSlot) {
+    let place = |state: LiveState| STATES.iter().position(|s| *s == state);
+    let number = |place: Option<usize>| place.and_then(|at| u8::try_from(at).ok());
+    let before = slot
+        .before_silence
+        .filter(|_| slot.said == Some(LiveState::StaleFeed));
+    let before = number(before.and_then(place)).map_or(0, |at| at + 1);
+    let said = number(slot.said.and_then(place));
+    put.u8(said.map_or(u8::MAX, |at| at + before * BEFORE_STEP));
+}
+
+/// The state last published and, while it is `stale_feed`, the one before.
+type Said = (Option<LiveState>, Option<LiveState>);
+
+fn take_slot_said(take: &mut Take<'_>) -> Result<Said, BadBytes> {
+    let byte = take.u8()?;
+    if byte == u8::MAX {
+        return Ok((None, None));
+    }
+    let state = |at: u8| STATES.get(usize::from(at)).copied().ok_or(BadBytes);
+    let said = state(byte % BEFORE_STEP)?;
+    match byte / BEFORE_STEP {
+        0 => Ok((Some(said), None)),
+        _ if said != LiveState::StaleFeed => Err(BadBytes),
+        before => Ok((Some(said), Some(state(before - 1)?))),
     }
 }
 
@@ -105,6 +141,7 @@ impl Core {
                 .as_slice(),
         );
         put.u64(self.holder.bundle().map_or(0, |b| b.terms.generation));
+        put.u64(self.ran);
         put.u8(self.latches.to_bits());
         put.u8(u8::from(self.directive.is_some()));
         let none = NewestDirective {
@@ -135,7 +172,7 @@ impl Core {
             }
             put.i64(i64::from(slot.position.as_i8()));
             put.opt_i64(slot.reported_as_of.map(|t| t.0));
-            put_said(&mut put, slot.said);
+            put_slot_said(&mut put, slot);
             put.u8(u8::from(slot.features.is_some()));
             put.block(|out| {
                 if let Some(features) = &slot.features {
@@ -146,7 +183,7 @@ impl Core {
     }
 
     /// Takes over what of `image` concerns this core: its instruments, and the slot's state. Operators are taken when `plan`
-    /// is of the same feature contract, and left for the builder to warm otherwise.
+    /// is of the same feature contract, and left for the builder to warm otherwise. Which time rules stays as the core was told.
     ///
     /// # Errors
     /// [`BadBytes`] when the operators' bytes do not parse; the core is then unusable.
@@ -155,8 +192,8 @@ impl Core {
         image: &CoreImage,
         plan: Option<(FeatureContractHash, &FeaturePlan)>,
     ) -> Result<(), BadBytes> {
-        self.options.clock = image.clock;
         self.now = self.now.max(image.now);
+        self.ran = image.ran;
         self.latches = image.latches;
         self.directive = image.directive;
         self.slot_said = image.slot_said;
@@ -183,6 +220,7 @@ impl Core {
             slot.position = found.position;
             slot.reported_as_of = found.reported_as_of;
             slot.said = found.said;
+            slot.before_silence = found.before_silence;
             if let (Some((_, plan)), Some(bytes)) = (plan, &found.features) {
                 slot.features = Some(
                     plan.load_instrument(&mut bytes.as_slice())
@@ -214,6 +252,7 @@ impl CoreImage {
         let digest = take.digest()?;
         let features_of = has_features.then(|| FeatureContractHash::from_bytes(digest));
         let generation = take.u64()?;
+        let ran = take.u64()?;
         let latches = Latches::from_bits(take.u8()?).ok_or(BadBytes)?;
         let has_directive = take.u8()? == 1;
         let directive = NewestDirective {
@@ -237,6 +276,7 @@ impl CoreImage {
             now,
             features_of,
             generation,
+            ran,
             latches,
             directive: has_directive.then_some(directive),
             slot_said,
@@ -262,7 +302,7 @@ fn take_slot(take: &mut Take<'_>) -> Result<SlotImage, BadBytes> {
     }
     let position = take_position(take)?;
     let reported_as_of = take.opt_i64()?.map(UtcMillis);
-    let said = take_said(take)?;
+    let (said, before_silence) = take_slot_said(take)?;
     let has_features = take.u8()? == 1;
     let features = take.block()?;
     Ok(SlotImage {
@@ -271,6 +311,7 @@ fn take_slot(take: &mut Take<'_>) -> Result<SlotImage, BadBytes> {
         position,
         reported_as_of,
         said,
+        before_silence,
         features: has_features.then(|| features.to_vec()),
     })
 }

@@ -6,6 +6,7 @@
 
 use contracts::bar::Bar;
 use contracts::hash::FeatureContractHash;
+use contracts::limits::BAR_INTERVAL_MS;
 use contracts::reason::{FlattenCause, Latch, LiveState, Position, Withheld};
 use contracts::time::{UnixNanos, UtcMillis};
 
@@ -13,10 +14,10 @@ use super::accept::Verdict;
 use super::batch::{Batch, Waiting};
 use super::confirmation::NewestDirective;
 use super::counters::Counters;
-use super::input::{Input, InstrumentIndex};
+use super::input::{ClockMode, DayNumber, Input, InstrumentIndex, SeriesIndex};
 use super::latches::Latches;
 use super::macro_feed::MacroFeed;
-use super::options::{ClockMode, CoreOptions};
+use super::options::CoreOptions;
 use super::record::Records;
 use super::slot::InstrumentSlot;
 use crate::bundle::Holder;
@@ -25,6 +26,8 @@ use crate::bundle::Holder;
 pub struct Core {
     pub(super) options: CoreOptions,
     pub(super) holder: Holder,
+    /// The generation under which the positions came about; 0 before the first.
+    pub(super) ran: u64,
     pub(super) slots: Vec<InstrumentSlot>,
     pub(super) macros: MacroFeed,
     /// Which feature contract the operators are of; outlives the bundle in a snapshot.
@@ -50,6 +53,7 @@ impl Core {
             .min(slots.len().max(1));
         Self {
             holder,
+            ran: 0,
             macros: MacroFeed::default(),
             features_of: None,
             latches: Latches::default(),
@@ -82,6 +86,12 @@ impl Core {
             .iter()
             .enumerate()
             .filter_map(|(local, slot)| Some((local, slot.reported_as_of?)))
+    }
+
+    /// True when a daily value would change nothing here.
+    #[must_use]
+    pub fn knows_macro(&self, series: SeriesIndex, date: DayNumber, value: f64) -> bool {
+        self.macros.knows(series, date, value)
     }
 
     /// The latches.
@@ -185,6 +195,7 @@ impl Core {
             Input::Snapshot => self.on_snapshot(out),
             Input::Gap { instrument, from, to } => {
                 if let Some(local) = self.options.local(instrument) {
+                    self.slots[local].gap_told = true;
                     out.push_gap(self.slots[local].name.as_str(), from, to);
                 }
             }
@@ -238,9 +249,12 @@ impl Core {
             backfilled,
             used: false,
             withheld: None,
+            warming: false,
             defined: false,
             origin: None,
             level_shift: None,
+            gap_told: std::mem::take(&mut self.slots[local].gap_told),
+            missing: None,
             row: None,
         };
         self.observe(&mut waiting);
@@ -266,17 +280,24 @@ impl Core {
         else {
             // Without operators nothing is known; with a model but without them the core would be guessing.
             waiting.withheld = Some(Withheld::Warming);
+            waiting.warming = holder.bundle().is_some();
             return;
         };
         let (raw, observation) = batch.scratch();
+        let last_used = features.last_used().filter(|_| !waiting.gap_told);
         let seen =
             bundle
                 .loaded
                 .strategy
                 .observe(features, macros, &waiting.bar, slot.position, raw, observation);
         counters.missing_bars += u64::from(seen.missing_bars);
+        if let Some(last) = last_used.filter(|_| seen.missing_bars > 0) {
+            let first = last.close_time.plus_ms(BAR_INTERVAL_MS);
+            waiting.missing = Some((first, waiting.bar.close_time.plus_ms(-BAR_INTERVAL_MS)));
+        }
         waiting.used = seen.used;
         waiting.withheld = seen.withheld;
+        waiting.warming = seen.withheld == Some(Withheld::Warming);
         waiting.defined = seen.defined;
         waiting.level_shift = seen.level_shift;
         waiting.origin = features.origin();
@@ -333,14 +354,11 @@ impl Core {
         self.slots[local].position
     }
 
-    /// Sets a latch; a latch that goes from clear to set closes every open position.
+    /// Sets a latch and closes every open position: also under a latch that was set, whose orders a crash may have lost.
     fn on_halt(&mut self, latch: Latch, out: &mut Records) {
-        let was_halted = self.latches.halted();
         let changed = self.latches.put(latch, true);
         out.push_halt(latch, self.now_ms(), changed);
-        if !was_halted {
-            self.flatten_all(FlattenCause::Halt, out);
-        }
+        self.flatten_all(FlattenCause::Halt, out);
         self.say_slot_state(out);
     }
 

@@ -3,9 +3,9 @@
 use contracts::reason::{FlattenCause, LiveState, Position};
 use contracts::time::{UnixNanos, UtcMillis};
 
+use super::input::ClockMode;
 use super::input::{InstrumentIndex, SeriesIndex};
 use super::macro_feed::MacroValue;
-use super::options::ClockMode;
 use super::record::Records;
 use super::step::Core;
 use crate::limits::SILENCE_TICK_MS;
@@ -37,7 +37,7 @@ impl Core {
             if slot.silence.tick(now, bundle.terms.max_bar_age_ms, |close| {
                 calendar.in_session(close)
             }) {
-                slot.said = Some(LiveState::StaleFeed);
+                slot.note_said(LiveState::StaleFeed);
                 let since = slot.silence.silent_since().unwrap_or(now);
                 out.push_state(Some(slot.name.as_str()), LiveState::StaleFeed, since);
             }
@@ -45,8 +45,9 @@ impl Core {
                 .terms
                 .flatten_after_s
                 .is_some_and(|after_s| slot.silence.should_flatten(now, after_s))
+                && self.flatten(local, FlattenCause::StaleFeed, out)
             {
-                self.flatten(local, FlattenCause::StaleFeed, out);
+                self.slots[local].silence.note_flattened();
             }
         }
     }
@@ -89,7 +90,8 @@ impl Core {
         as_of: UtcMillis,
         out: &mut Records,
     ) {
-        let feedback = self.holder.bundle().is_some_and(|b| b.terms.is_feedback);
+        // Without a model nobody knows yet who will want it: a report lost now would be missing when it is adopted.
+        let feedback = self.holder.bundle().is_none_or(|b| b.terms.is_feedback);
         let Some(local) = self.options.local(instrument) else {
             return;
         };

@@ -1,5 +1,5 @@
 //! What reaches a live driver beside the feed: control inputs that want an acknowledgement, reported positions, contracts to be
-//! noted in the journal. All are bounded and lock-free to look into; whoever puts something in wakes the driver.
+//! noted in the journal, daily values from a file. All are bounded and lock-free to look into; whoever puts something in wakes the driver.
 
 use std::sync::Arc;
 
@@ -9,9 +9,10 @@ use crossbeam::queue::ArrayQueue;
 use tokio::sync::{Notify, oneshot};
 
 use crate::bundle::Verified;
+use crate::core::macro_feed::MacroValue;
 use crate::core::{Input, InstrumentIndex};
 use crate::edges::positions::{InboxFull, PositionSink};
-use crate::limits::{CONTRACTS_WAITING_MAX, POSITIONS_WAITING_MAX};
+use crate::limits::{CONTRACTS_WAITING_MAX, DAILY_WAITING_MAX, POSITIONS_WAITING_MAX};
 
 /// A contract whose acceptance the journal must hold before it is published.
 pub struct Acceptance {
@@ -24,6 +25,7 @@ pub struct Acceptance {
 /// The shared inbox of one driver.
 pub struct Inbox {
     positions: ArrayQueue<Input>,
+    daily: ArrayQueue<Input>,
     contracts: ArrayQueue<Acceptance>,
     wake: Notify,
 }
@@ -32,6 +34,7 @@ impl Default for Inbox {
     fn default() -> Self {
         Self {
             positions: ArrayQueue::new(POSITIONS_WAITING_MAX),
+            daily: ArrayQueue::new(DAILY_WAITING_MAX),
             contracts: ArrayQueue::new(CONTRACTS_WAITING_MAX),
             wake: Notify::new(),
         }
@@ -53,6 +56,26 @@ impl Inbox {
     #[must_use]
     pub fn position(&self) -> Option<Input> {
         self.positions.pop()
+    }
+
+    /// The next daily value.
+    #[must_use]
+    pub fn daily(&self) -> Option<Input> {
+        self.daily.pop()
+    }
+
+    /// Hands a daily value to the driver; false when there is no room now.
+    #[must_use]
+    pub fn arrived(&self, value: &MacroValue) -> bool {
+        let input = Input::Macro {
+            series: value.series,
+            date: value.date,
+            value: value.value,
+            arrived_at: value.arrived_at,
+        };
+        let taken = self.daily.push(input).is_ok();
+        self.wake();
+        taken
     }
 
     /// The next accepted contract.

@@ -40,6 +40,8 @@ struct State {
 pub struct InlineParts {
     /// Core and outlet, recovered.
     pub pump: Pump<HubOut>,
+    /// What the core is told first.
+    pub first: Vec<Input>,
     /// Positions and contracts.
     pub inbox: Arc<Inbox>,
     /// Halts and directives.
@@ -141,10 +143,7 @@ impl Intake for State {
     fn look_around(&mut self) {
         while let Some(acceptance) = self.inbox.contract() {
             let now = self.clock.now();
-            let noted = match self.pump.outlet().writer() {
-                Some(writer) => note_contract(writer, &acceptance.verified, now).map_err(OutletError::from),
-                None => Ok(()),
-            };
+            let noted = note_contract(self.pump.outlet(), &acceptance.verified, now);
             let journaled = noted.is_ok();
             self.settle(noted);
             if journaled {
@@ -158,6 +157,9 @@ impl Intake for State {
         self.begin_batch();
         while let Some(position) = self.inbox.position() {
             self.inputs.push(position);
+        }
+        while let Some(daily) = self.inbox.daily() {
+            self.inputs.push(daily);
         }
         self.run();
     }
@@ -196,6 +198,7 @@ pub async fn run<C: Fn() -> contracts::time::UnixNanos + 'static>(
     let (ended, has_ended) = watch::channel(false);
     let InlineParts {
         pump,
+        first,
         inbox,
         control,
         clock,
@@ -203,7 +206,7 @@ pub async fn run<C: Fn() -> contracts::time::UnixNanos + 'static>(
         syncer,
         feed: feed_handle,
     } = parts;
-    let state = State {
+    let mut state = State {
         pump,
         inputs: Vec::new(),
         inbox: Arc::clone(&inbox),
@@ -214,6 +217,11 @@ pub async fn run<C: Fn() -> contracts::time::UnixNanos + 'static>(
         ended,
         end: None,
     };
+    if !first.is_empty() {
+        state.begin_batch();
+        state.inputs.extend(first);
+        state.run();
+    }
     let signals = Signals {
         inbox,
         feed: feed_handle,

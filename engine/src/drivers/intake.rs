@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use contracts::native::FeedMode;
 use contracts::time::UnixNanos;
+use contracts::wire::FaultCode;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -33,6 +34,20 @@ pub enum DriverEnd {
     /// A fault of the engine: a core or the journal's thread panicked. Its message is in the log; report it.
     #[error("a thread of the driver panicked; see the log above")]
     Panicked,
+}
+
+impl DriverEnd {
+    /// What clients are told.
+    #[must_use]
+    pub const fn fault(&self) -> FaultCode {
+        match self {
+            Self::Outlet(OutletError::Journal(_)) => FaultCode::JournalFailed,
+            Self::LiveFeedOnFeedClock => FaultCode::FeedMode,
+            Self::Outlet(OutletError::Publish(_) | OutletError::Record(_)) | Self::Panicked => {
+                FaultCode::EngineFailed
+            }
+        }
+    }
 }
 
 /// What a driver does with its inputs. Never borrowed across an await.

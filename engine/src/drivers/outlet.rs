@@ -2,15 +2,18 @@
 //!
 //! Without a journal (a replay of a file) the same numbers are given by counting, so the messages are the same.
 
-use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use contracts::reason::Position;
 use contracts::time::UnixNanos;
 use contracts::wire::ServerMessage;
 
+use crate::clock::SharedClock;
 use crate::core::record::{Header, Kind, Malformed, Record, Records};
 use crate::journal::{Effect, effect, message};
 use crate::journal::{JournalError, Writer};
+use crate::metrics::{Metrics, Stage};
 
 /// A message that may now be given to anybody.
 pub struct Outgoing<'a> {
@@ -69,16 +72,37 @@ pub enum Numbers {
     },
 }
 
+/// Times and counts what the journal is given.
+struct Meter {
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+}
+
 /// The end of the path.
 pub struct Outlet<P> {
     numbers: Numbers,
     publish: P,
+    meter: Option<Meter>,
 }
 
 impl<P: Publish> Outlet<P> {
     /// An outlet.
     pub const fn new(numbers: Numbers, publish: P) -> Self {
-        Self { numbers, publish }
+        Self {
+            numbers,
+            publish,
+            meter: None,
+        }
+    }
+
+    /// The same outlet, counting the journal's bytes and timing its writes and syncs.
+    #[must_use]
+    pub fn measured(mut self, clock: SharedClock, metrics: Arc<Metrics>) -> Self {
+        if let Some(writer) = self.writer() {
+            writer.measure_syncs(Arc::clone(&clock), Arc::clone(&metrics));
+        }
+        self.meter = Some(Meter { clock, metrics });
+        self
     }
 
     /// The journal, where there is one.
@@ -105,7 +129,7 @@ impl<P: Publish> Outlet<P> {
         matches!(&self.numbers, Numbers::Journal(writer) if writer.wants_snapshot(shard))
     }
 
-    /// Writes a batch and publishes it.
+    /// Writes a batch and publishes it: [`Self::append`], [`Self::commit`], [`Self::publish`].
     ///
     /// # Errors
     /// [`OutletError`]; after a journal error the outlet must not be used again.
@@ -122,15 +146,24 @@ impl<P: Publish> Outlet<P> {
     ///
     /// # Errors
     /// [`OutletError::Journal`].
-    pub fn append(&mut self, records: &mut Records, now: UnixNanos) -> Result<Range<u64>, OutletError> {
-        match &mut self.numbers {
-            Numbers::Journal(writer) => Ok(writer.append(records, now)?.seqs),
-            Numbers::Counted { next_lsn, next_seq } => {
-                let first = *next_seq;
-                count(records, next_lsn, next_seq);
-                Ok(first..*next_seq)
-            }
+    pub fn append(&mut self, records: &mut Records, now: UnixNanos) -> Result<(), OutletError> {
+        if records.is_empty() {
+            return Ok(());
         }
+        match &mut self.numbers {
+            Numbers::Journal(writer) => {
+                let begun = self.meter.as_ref().map(|meter| meter.clock.now());
+                writer.append(records, now)?;
+                if let (Some(meter), Some(begun)) = (&self.meter, begun) {
+                    let taken_ns = meter.clock.now().0 - begun.0;
+                    meter.metrics.stage(Stage::JournalWrite).record_ns(taken_ns);
+                    let bytes = records.bytes().len() as u64;
+                    meter.metrics.journal_bytes.fetch_add(bytes, Ordering::Relaxed);
+                }
+            }
+            Numbers::Counted { next_lsn, next_seq } => count(records, next_lsn, next_seq),
+        }
+        Ok(())
     }
 
     /// Makes what was appended publishable.

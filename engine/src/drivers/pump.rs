@@ -1,7 +1,6 @@
 //! One core and its outlet on one thread: inputs in, records out. The `inline` and the `replay` driver are loops around it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use contracts::time::UnixNanos;
 
@@ -45,7 +44,7 @@ impl<P: Publish> Pump<P> {
         }
     }
 
-    /// The same pump, timing its stages.
+    /// The same pump, timing its steps.
     #[must_use]
     pub fn measured(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = Some(metrics);
@@ -89,18 +88,10 @@ impl<P: Publish> Pump<P> {
         if self.records.is_empty() {
             return Ok(());
         }
-        self.outlet.append(&mut self.records, now)?;
-        self.outlet.commit()?;
         if let Some(metrics) = &self.metrics {
             metrics.stage(Stage::Step).record_ns(now.0 - begun.0);
-            metrics
-                .stage(Stage::JournalWrite)
-                .record_ns(self.clock.now().0 - now.0);
-            metrics
-                .journal_bytes
-                .fetch_add(self.records.bytes().len() as u64, Ordering::Relaxed);
         }
-        self.outlet.publish(&self.records)
+        self.outlet.take(&mut self.records, now)
     }
 
     /// Everything written is on disk when this returns.

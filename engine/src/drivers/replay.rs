@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 
 use contracts::ids::{InstrumentId, SeriesId};
-use contracts::time::UnixNanos;
+use contracts::production::{ContractOrigin, ProductionContract};
+use contracts::time::{UnixNanos, UtcMillis};
 
 use super::outlet::{Outgoing, OutletError, Publish};
 use super::pump::Pump;
@@ -39,6 +40,23 @@ impl<W: Write + Send> Publish for Lines<W> {
         self.0.write_all(b"\n")
     }
 }
+
+/// What a replay tells its core first: a voted contract is confirmed for all time, because files have no control plane. Its journal
+/// holds it as directive 0, the number before all others. A local contract needs none.
+#[must_use]
+pub fn confirmation(contract: &ProductionContract) -> Option<Input> {
+    (contract.origin == ContractOrigin::Votes).then_some(CONFIRMED)
+}
+
+const CONFIRMED: Input = Input::Directive {
+    number: 0,
+    halted: false,
+    clears_control: false,
+    clears_local: false,
+    // Grace is added to it.
+    issued_at: UtcMillis(i64::MAX / 2),
+    renew_by: UtcMillis(i64::MAX),
+};
 
 /// A tape as inputs for a core with these instruments and series; series the slot does not know are left out.
 pub fn inputs<'a>(

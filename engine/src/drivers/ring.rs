@@ -1,6 +1,8 @@
 //! The hand-over between two threads: a bounded ring whose full-policy is `Block`.
 //!
-//! A waiting side parks (`std::thread::park`, a futex on Linux: no mutex is touched to wake it) or spins. Nothing is ever dropped
+//! A waiting side parks (`std::thread::park`, a futex on Linux: no mutex is touched to wake it) or spins: it looks
+//! [`RING_SPINS_MAX`] times, then offers its place to another thread (`sched_yield`, no mutex either) and looks again, so that
+//! a machine with fewer cores than spinning threads still gets to the one that has work. Nothing is ever dropped
 //! for lack of room: a full ring makes the producer wait, and bars that wait become `late` by the core's own rule.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -9,6 +11,8 @@ use std::thread::Thread;
 
 use crossbeam::queue::ArrayQueue;
 
+use crate::limits::RING_SPINS_MAX;
+
 /// How a side waits for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,7 +20,7 @@ pub enum Wait {
     /// Sleeps until woken: no CPU while idle, a futex call per hand-over.
     #[default]
     Park,
-    /// Looks again at once: lowest latency, one core each.
+    /// Looks again at once, now and then letting others run: lowest latency while every thread has a core of its own.
     Spin,
 }
 
@@ -53,6 +57,17 @@ impl Side {
         }
         self.asleep.store(false, Ordering::Relaxed);
     }
+}
+
+/// Looks until `ready`, at most [`RING_SPINS_MAX`] times; then `give_way` once.
+fn spin_unless(ready: impl Fn() -> bool, give_way: impl FnOnce()) {
+    for _ in 0..RING_SPINS_MAX {
+        if ready() {
+            return;
+        }
+        std::hint::spin_loop();
+    }
+    give_way();
 }
 
 struct Shared<T> {
@@ -102,11 +117,10 @@ impl<T> Producer<T> {
                 }
                 Err(back) => item = back,
             }
+            let ready = || !shared.queue.is_full() || shared.closed.load(Ordering::Acquire);
             match shared.wait {
-                Wait::Spin => std::hint::spin_loop(),
-                Wait::Park => shared
-                    .producer
-                    .sleep_unless(|| !shared.queue.is_full() || shared.closed.load(Ordering::Acquire)),
+                Wait::Spin => spin_unless(ready, std::thread::yield_now),
+                Wait::Park => shared.producer.sleep_unless(ready),
             }
             if shared.closed.load(Ordering::Acquire) {
                 return Err(item);
@@ -224,7 +238,7 @@ impl<T> Consumer<T> {
         let shared = &*self.0;
         let ready = || !shared.queue.is_empty() || shared.closed.load(Ordering::Acquire) || called();
         match shared.wait {
-            Wait::Spin => std::hint::spin_loop(),
+            Wait::Spin => spin_unless(ready, std::thread::yield_now),
             Wait::Park => shared.consumer.sleep_unless(ready),
         }
         if shared.closed.load(Ordering::Acquire) && shared.queue.is_empty() {
@@ -236,6 +250,8 @@ impl<T> Consumer<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn everything_arrives_in_order(wait: Wait) {
@@ -266,6 +282,25 @@ mod tests {
     #[test]
     fn nothing_is_lost_spinning() {
         everything_arrives_in_order(Wait::Spin);
+    }
+
+    #[test]
+    fn a_spinning_side_gives_way_after_a_bounded_number_of_looks() {
+        let (looks, gave_way) = (Cell::new(0), Cell::new(0));
+        let look = |ready_at: u32| {
+            spin_unless(
+                || {
+                    looks.set(looks.get() + 1);
+                    looks.get() >= ready_at
+                },
+                || gave_way.set(gave_way.get() + 1),
+            );
+        };
+        look(3);
+        assert_eq!((looks.get(), gave_way.get()), (3, 0));
+        looks.set(0);
+        look(u32::MAX);
+        assert_eq!((looks.get(), gave_way.get()), (RING_SPINS_MAX, 1));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use contracts::time::UnixNanos;
 
+use super::outlet::{Outlet, OutletError, Publish};
 use crate::bundle::Verified;
 use crate::core::record::ContractRecord;
 use crate::core::{CoreOptions, Records};
@@ -60,8 +61,26 @@ pub fn start_run(opened: Opened, core: &CoreOptions, now: UnixNanos) -> Result<W
 /// Notes an accepted contract: its generation is taken for ever.
 ///
 /// # Errors
+/// [`OutletError`].
+pub fn note_contract<P: Publish>(
+    outlet: &mut Outlet<P>,
+    verified: &Verified,
+    now: UnixNanos,
+) -> Result<(), OutletError> {
+    let mut records = Records::default();
+    push_contract(&mut records, verified);
+    outlet.take(&mut records, now)
+}
+
+/// The same while the journal has no driver yet.
+///
+/// # Errors
 /// [`JournalError`].
-pub fn note_contract(writer: &mut Writer, verified: &Verified, now: UnixNanos) -> Result<(), JournalError> {
+pub fn note_first_contract(
+    writer: &mut Writer,
+    verified: &Verified,
+    now: UnixNanos,
+) -> Result<(), JournalError> {
     let mut records = Records::default();
     push_contract(&mut records, verified);
     writer.append(&mut records, now)?;
@@ -97,6 +116,6 @@ pub fn begin_journal(
         return Err(StartError::NotEmpty);
     }
     let mut writer = start_run(opened, core, now)?;
-    note_contract(&mut writer, verified, now)?;
+    note_first_contract(&mut writer, verified, now)?;
     Ok(writer)
 }

@@ -1,7 +1,9 @@
 //! Warm-up: operators that have seen what the engine knows, for a core that cannot go on with its own.
 //!
 //! What the engine knows is its history files and its journal. Per instrument the bars are merged by close time; where both have
-//! one, the journal's counts, because it is what live operators saw.
+//! one, the journal's counts, because it is what live operators saw. Of daily values, too, the journal's come first: it knows when
+//! each arrived, and the file may hold only the last version. A warm-up ends with an instrument's last journaled bar: those after
+//! it come from the feed, each with its record.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -43,6 +45,8 @@ pub struct KnownHistory {
 /// Everything known of the past, read once per warm-up.
 struct Past {
     bars: HashMap<String, BTreeMap<UtcMillis, Bar>>,
+    /// Close of the last journaled bar: what files have after it, the feed is asked for.
+    journaled: HashMap<String, UtcMillis>,
     daily: Vec<KnownDaily>,
 }
 
@@ -53,7 +57,8 @@ impl Past {
             let place = bars.entry(instrument.to_string()).or_default();
             place.extend(known.iter().map(|bar| (bar.close_time, *bar)));
         }
-        let mut daily = history.daily.clone();
+        let mut journaled: HashMap<String, UtcMillis> = HashMap::new();
+        let mut daily = Vec::new();
         if let Some(reader) = journal {
             let mut cursor = reader.from_lsn(reader.oldest_lsn())?;
             while let Some(read) = cursor.read()? {
@@ -61,6 +66,9 @@ impl Past {
                     Record::Bar(bar) => {
                         let known = bars.entry(bar.instrument.to_owned()).or_default();
                         known.insert(bar.bar.close_time, bar.bar);
+                        let last = journaled.entry(bar.instrument.to_owned());
+                        let last = last.or_insert(bar.bar.close_time);
+                        *last = bar.bar.close_time.max(*last);
                     }
                     Record::Macro(value) => {
                         if let Ok(series) = SeriesId::parse(value.series) {
@@ -76,7 +84,12 @@ impl Past {
                 }
             }
         }
-        Ok(Self { bars, daily })
+        daily.extend_from_slice(&history.daily);
+        Ok(Self {
+            bars,
+            journaled,
+            daily,
+        })
     }
 }
 
@@ -119,7 +132,11 @@ fn warm_core(loaded: &Loaded, options: &CoreOptions, past: &Past, origin: Origin
     let mut bars: Vec<(usize, Bar)> = Vec::new();
     for (local, name) in options.owned().enumerate() {
         if let Some(known) = past.bars.get(name.as_str()) {
-            bars.extend(known.values().map(|bar| (local, *bar)));
+            let through = past.journaled.get(name.as_str()).copied();
+            let seen = known
+                .values()
+                .filter(|bar| through.is_none_or(|through| bar.close_time <= through));
+            bars.extend(seen.map(|bar| (local, *bar)));
         }
     }
     bars.sort_by_key(|(local, bar)| (bar.close_time, *local));

@@ -2,12 +2,17 @@
 //!
 //! An acknowledgement means the journal has the input's records on disk. The driver pops a [`Pending`], gives its input to
 //! every core, and acknowledges it after the sync of that batch. Full policy: refuse, the caller tells its operator.
+//!
+//! A halt by hand outlives an engine that could not journal it: whatever becomes of a [`Pending`] but an acknowledgement, the
+//! queue's `keep` is called, which leaves the halt file for the next start. A directive needs no such care: its source has it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::queue::ArrayQueue;
 use tokio::sync::oneshot;
+
+use contracts::reason::Latch;
 
 use crate::core::input::Input;
 use crate::limits::CONTROL_INPUTS_WAITING_MAX;
@@ -25,31 +30,62 @@ pub enum ControlError {
     /// More inputs wait than ever should: the engine is stuck. Look at its log; stop the process if it must not trade.
     #[error("{CONTROL_INPUTS_WAITING_MAX} control inputs wait already: the engine does not take them")]
     Full,
-    /// The journal could not be written. A halt is in force all the same; the engine ends with exit code 74.
+    /// The journal could not be written. A halt is in force all the same; the engine ends with exit code 74 and leaves the halt
+    /// file, so that the next start is halted.
     #[error(
-        "the input is in force, but the journal could not be written: the engine stops publishing and ends"
+        "the input is in force, but the journal could not be written: the engine stops publishing and ends; a halt stays in the halt \
+         file for the next start"
     )]
     NotWritten,
-    /// The engine ended first.
-    #[error("the engine ended before it acknowledged")]
+    /// The engine ended first. A halt is left in the halt file for the next start.
+    #[error("the engine ended before it acknowledged; a halt stays in the halt file for the next start")]
     Ended,
 }
 
 type Outcome = Result<Synced, ControlError>;
 
+/// Keeps a halt that the journal does not hold.
+type Keep = Arc<dyn Fn() + Send + Sync>;
+
 /// An input on its way to the cores.
-#[derive(Debug)]
 pub struct Pending {
     /// What the cores are told.
     pub input: Input,
-    ack: oneshot::Sender<Outcome>,
+    ack: Option<oneshot::Sender<Outcome>>,
+    keep: Keep,
 }
 
 impl Pending {
     /// Tells whoever waits. Without this call they learn that the engine ended.
-    pub fn acknowledge(self, outcome: Outcome) {
+    pub fn acknowledge(mut self, outcome: Outcome) {
+        let ack = self.ack.take();
+        if outcome.is_err() {
+            self.keep();
+        }
         // Nobody may be waiting any more; the input is in force all the same.
-        let _unheard = self.ack.send(outcome);
+        let _unheard = ack.map(|ack| ack.send(outcome));
+    }
+
+    fn keep(&self) {
+        if self.input == (Input::Halt { latch: Latch::Local }) {
+            (self.keep)();
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.ack.is_some() {
+            self.keep();
+        }
+    }
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending")
+            .field("input", &self.input)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,6 +114,7 @@ impl Acknowledgement {
 struct Queue {
     waiting: ArrayQueue<Pending>,
     wake: Box<dyn Fn() + Send + Sync>,
+    keep: Keep,
     ended: AtomicBool,
 }
 
@@ -88,12 +125,22 @@ pub struct ControlSender(Arc<Queue>);
 /// The driver's end.
 pub struct ControlReceiver(Arc<Queue>);
 
-/// A queue whose `wake` is called after each input, so that an idle driver looks.
+/// A queue whose `wake` is called after each input, so that an idle driver looks; what is not acknowledged is forgotten.
 #[must_use]
 pub fn control_queue(wake: impl Fn() + Send + Sync + 'static) -> (ControlSender, ControlReceiver) {
+    keeping_control_queue(wake, || ())
+}
+
+/// The same; `keep` is called for every halt by hand that is let go without the journal holding it, before its caller is told.
+#[must_use]
+pub fn keeping_control_queue(
+    wake: impl Fn() + Send + Sync + 'static,
+    keep: impl Fn() + Send + Sync + 'static,
+) -> (ControlSender, ControlReceiver) {
     let queue = Arc::new(Queue {
         waiting: ArrayQueue::new(CONTROL_INPUTS_WAITING_MAX),
         wake: Box::new(wake),
+        keep: Arc::new(keep),
         ended: AtomicBool::new(false),
     });
     (ControlSender(Arc::clone(&queue)), ControlReceiver(queue))
@@ -108,7 +155,11 @@ impl ControlSender {
         let (ack, acknowledgement) = oneshot::channel();
         self.0
             .waiting
-            .push(Pending { input, ack })
+            .push(Pending {
+                input,
+                ack: Some(ack),
+                keep: Arc::clone(&self.0.keep),
+            })
             .map_err(|_| ControlError::Full)?;
         if self.0.ended.load(Ordering::SeqCst) {
             self.0.drain();
@@ -146,11 +197,12 @@ impl Drop for ControlReceiver {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use contracts::reason::Latch;
-
     use super::*;
 
     const HALT: Input = Input::Halt { latch: Latch::Local };
+    const CONTROL: Input = Input::Halt {
+        latch: Latch::Control,
+    };
 
     #[test]
     fn an_input_wakes_the_driver_and_its_acknowledgement_comes_back() {
@@ -178,6 +230,41 @@ mod tests {
         assert_eq!(waiting.wait_blocking(), Err(ControlError::Ended));
         let late = sender.submit(HALT).unwrap();
         assert_eq!(late.wait_blocking(), Err(ControlError::Ended));
+    }
+
+    #[test]
+    fn a_halt_is_kept_unless_the_journal_holds_it() {
+        let kept = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&kept);
+        let (sender, receiver) = keeping_control_queue(
+            || (),
+            move || {
+                counter.fetch_add(1, Ordering::AcqRel);
+            },
+        );
+        let kept = || kept.load(Ordering::Acquire);
+        let submit = |input| sender.submit(input).unwrap();
+        let outcomes = [HALT, HALT, HALT, CONTROL].map(submit);
+        receiver.pop().unwrap().acknowledge(Ok(Synced { lsn: 7 }));
+        assert_eq!(kept(), 0, "the journal holds it");
+        receiver.pop().unwrap().acknowledge(Err(ControlError::NotWritten));
+        assert_eq!(kept(), 1);
+        drop(receiver);
+        assert_eq!(
+            kept(),
+            2,
+            "it waited when the engine ended; the directive's own has its source"
+        );
+        drop(submit(HALT));
+        assert_eq!(kept(), 3, "it came too late");
+        for (outcome, expected) in outcomes.into_iter().zip([
+            Ok(Synced { lsn: 7 }),
+            Err(ControlError::NotWritten),
+            Err(ControlError::Ended),
+            Err(ControlError::Ended),
+        ]) {
+            assert_eq!(outcome.wait_blocking(), expected);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The halt file: while `touch` works, an operator without any tool can halt.
 //!
 //! Its appearance sets the local latch, and so does every later write to it. Removing it clears nothing. One that is there at
-//! start-up halts before the first signal.
+//! start-up halts before the first signal. The engine itself leaves one when it could not journal a halt.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -16,6 +16,35 @@ use crate::core::input::Input;
 pub struct HaltFile {
     path: PathBuf,
     seen: Option<SystemTime>,
+    /// A halt handed in by [`Self::look_first`], not yet reported.
+    first: Option<Acknowledgement>,
+}
+
+/// Leaves the halt file at `path`, on disk as far as the disk allows, for the next start; one that is there stays as it is.
+pub fn leave(path: &Path) {
+    let left = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|file| file.sync_all())
+        .and_then(
+            |()| match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                Some(parent) => std::fs::File::open(parent)?.sync_all(),
+                None => Ok(()),
+            },
+        );
+    match left {
+        Ok(()) => tracing::error!(
+            path = %path.display(),
+            "a halt could not be journaled: the halt file is left, and the next start is halted; remove it before a directive clears \
+             the latch"
+        ),
+        Err(error) => tracing::error!(
+            path = %path.display(),
+            %error,
+            "a halt could not be journaled, and the halt file cannot be left: make it by hand before the next start"
+        ),
+    }
 }
 
 impl HaltFile {
@@ -25,7 +54,15 @@ impl HaltFile {
         Self {
             path: path.to_owned(),
             seen: None,
+            first: None,
         }
+    }
+
+    /// Looks before there is a driver, so that a file that is there halts before the first bar; [`Self::run`] reports how it went.
+    #[must_use]
+    pub fn look_first(mut self, control: &ControlSender) -> Self {
+        self.first = self.look(control);
+        self
     }
 
     /// Looks once; sends a halt when the file is new or newly written. What the queue refuses is sent at the next look.
@@ -60,7 +97,7 @@ impl HaltFile {
         let mut ticks = tokio::time::interval(period);
         loop {
             ticks.tick().await;
-            if let Some(acknowledgement) = self.look(&control) {
+            if let Some(acknowledgement) = self.first.take().or_else(|| self.look(&control)) {
                 match acknowledgement.wait().await {
                     Ok(synced) => tracing::warn!(lsn = synced.lsn, "halted by the halt file"),
                     Err(error) => tracing::error!(%error, "halt by the halt file"),
@@ -101,6 +138,22 @@ mod tests {
         assert_eq!(look(), None);
         std::fs::write(&path, "").unwrap();
         assert!(look().is_some());
+    }
+
+    #[test]
+    fn a_file_that_was_left_halts_at_the_first_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("HALT");
+        let (sender, receiver) = control_queue(|| ());
+        leave(&path);
+        let mut file = HaltFile::new(&path).look_first(&sender);
+        assert_eq!(
+            receiver.pop().map(|pending| pending.input),
+            Some(Input::Halt { latch: Latch::Local })
+        );
+        leave(&path);
+        assert!(file.look(&sender).is_none(), "one that is there stays as it is");
+        leave(&folder.path().join("nowhere").join("HALT"));
     }
 
     #[test]

@@ -185,7 +185,8 @@ pub async fn answer(request: Request, control: &ControlSender, gate: &Mutex<Dire
         Request::Resume { directive } => {
             // Checked and handed in under one lock, so that two directives reach the cores in the order of their numbers.
             let mut gate = gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let directive = match gate.check(directive.as_bytes()) {
+            let json = directive.as_bytes();
+            let directive = match gate.check(json) {
                 Ok(directive) if directive.clears.is_empty() => {
                     return refused("clears_nothing", "the directive names no latch in `clears`");
                 }
@@ -195,7 +196,7 @@ pub async fn answer(request: Request, control: &ControlSender, gate: &Mutex<Dire
             tracing::warn!(number = directive.number, clears = ?directive.clears, "a directive that clears latches was handed in");
             let submitted = control.submit(gate::input(&directive));
             if submitted.is_ok() {
-                gate.accept(&directive);
+                gate.accept(&directive, json);
             }
             submitted
         }

@@ -14,6 +14,7 @@ use axum::routing::get;
 use contracts::bar::Bar;
 use contracts::ids::InstrumentId;
 use contracts::time::UtcMillis;
+use contracts::wire::FaultCode;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use serde::{Deserialize, Serialize};
@@ -263,7 +264,9 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     match shared.hub.life() {
         Life::Running => {}
         Life::Stopping => missing.push("the engine is shutting down"),
-        Life::Faulted(_) => missing.push("the journal cannot be written"),
+        Life::Faulted(FaultCode::JournalFailed) => missing.push("the journal cannot be written"),
+        Life::Faulted(FaultCode::FeedMode) => missing.push("the feed is live, the clock is for a replay"),
+        Life::Faulted(FaultCode::EngineFailed) => missing.push("the engine has failed"),
     }
     if shared.hub.serving().model_id.is_none() {
         missing.push("no contract has been adopted");

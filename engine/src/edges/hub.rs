@@ -90,6 +90,9 @@ pub enum Life {
     Faulted(FaultCode),
 }
 
+/// How a life that ended in the first of [`FaultCode::ALL`] is kept; the others follow it. A fault outranks a planned end.
+const FIRST_FAULT: u8 = 2;
+
 /// A message of an instrument the slot does not list: for clients without a filter only.
 const NOT_LISTED: InstrumentIndex = InstrumentIndex(u32::MAX);
 
@@ -247,7 +250,7 @@ impl Hub {
         match self.life.load(Ordering::Acquire) {
             0 => Life::Running,
             1 => Life::Stopping,
-            _ => Life::Faulted(FaultCode::JournalFailed),
+            faulted => Life::Faulted(FaultCode::ALL[usize::from(faulted - FIRST_FAULT)]),
         }
     }
 
@@ -258,9 +261,7 @@ impl Hub {
 
     /// No message follows: clients get what is published, then `fault`, then close 1011.
     pub fn fault(&self, code: FaultCode) {
-        match code {
-            FaultCode::JournalFailed => self.end(2),
-        }
+        self.end(FIRST_FAULT + code as u8);
     }
 
     fn end(&self, how: u8) {

@@ -6,118 +6,22 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use contracts::time::{UnixNanos, UtcMillis};
+use contracts::time::UnixNanos;
 use tokio::sync::watch;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
 
+use super::address::Address;
+use super::announced::Announced;
 use super::backoff::Backoff;
-use super::codec::{Credentials, Source};
-use super::connection::{Connection, End};
+use super::connection::{Connection, End, Failure};
 use super::counters::FeedCounters;
 use super::decoder::FeedDecoder;
 use super::event::{FeedEvent, FeedRefusal, FeedSink};
 use super::held::Held;
 use super::history::History;
-use super::symbols::SymbolTable;
+use super::options::{FeedError, FeedLimits, FeedOptions};
+use super::tls::Tls;
 use crate::limits;
-
-/// Durations and sizes; the defaults are the constants of [`crate::limits`].
-#[derive(Debug, Clone, Copy)]
-pub struct FeedLimits {
-    /// Longest wait for connection and handshake.
-    pub connect: Duration,
-    /// Longest silence.
-    pub idle: Duration,
-    /// First wait before a new attempt.
-    pub backoff_first: Duration,
-    /// Longest wait before a new attempt.
-    pub backoff_max: Duration,
-    /// How often timers are looked at.
-    pub housekeeping: Duration,
-    /// Wait for what makes a candle final, in milliseconds.
-    pub grace_ms: i64,
-    /// Longest message in bytes.
-    pub message_bytes_max: usize,
-}
-
-impl Default for FeedLimits {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_millis(limits::FEED_CONNECT_MS),
-            idle: Duration::from_millis(limits::FEED_IDLE_MS),
-            backoff_first: Duration::from_millis(limits::FEED_BACKOFF_FIRST_MS),
-            backoff_max: Duration::from_millis(limits::FEED_BACKOFF_MAX_MS),
-            housekeeping: Duration::from_millis(limits::FEED_HOUSEKEEPING_MS),
-            grace_ms: limits::FEED_GRACE_MS,
-            message_bytes_max: limits::FEED_MESSAGE_BYTES_MAX,
-        }
-    }
-}
-
-/// What a feed is told at its start.
-#[derive(Debug, Clone)]
-pub struct FeedOptions {
-    /// `ws://HOST:PORT/…`
-    pub url: String,
-    /// Whose language is spoken there.
-    pub source: Source,
-    /// The instruments and series, and what the source calls them.
-    pub symbols: SymbolTable,
-    /// What the source asks of its clients.
-    pub credentials: Credentials,
-    /// Newest close time held, by instrument index: the last journaled one. Empty = nothing held.
-    pub after: Vec<Option<UtcMillis>>,
-    /// Seed of the jitter.
-    pub seed: u64,
-    /// Durations and sizes.
-    pub limits: FeedLimits,
-}
-
-impl FeedOptions {
-    /// With nothing held, no credentials and the default limits.
-    #[must_use]
-    pub fn new(url: impl Into<String>, source: Source, symbols: SymbolTable, seed: u64) -> Self {
-        Self {
-            url: url.into(),
-            source,
-            symbols,
-            credentials: Credentials::default(),
-            after: Vec::new(),
-            seed,
-            limits: FeedLimits::default(),
-        }
-    }
-}
-
-/// Why a feed cannot even begin. Everything later is counted and tried again.
-#[derive(Debug, thiserror::Error)]
-pub enum FeedError {
-    /// The URL is none. Correct `[feed] url`.
-    #[error("`{url}` is no feed address; write it as ws://HOST:PORT/PATH")]
-    Url {
-        /// As given.
-        url: String,
-    },
-    /// TLS is not built in. Put a TLS-terminating proxy beside the engine and give its ws:// address.
-    #[error(
-        "`{url}` needs TLS, which this build does not have; run a TLS proxy on this host and give its ws:// address"
-    )]
-    Tls {
-        /// As given.
-        url: String,
-    },
-    /// `after` holds another number of instruments than the symbol table.
-    #[error("{given} close times were given for {instruments} instruments")]
-    After {
-        /// Entries of `after`.
-        given: usize,
-        /// Instruments.
-        instruments: usize,
-    },
-}
 
 /// Stops the service and reads its counters. Clonable.
 #[derive(Debug, Clone)]
@@ -141,10 +45,11 @@ impl FeedHandle {
 
 /// Reads one feed until stopped.
 pub struct FeedService<C> {
-    request: Request,
-    url: String,
+    address: Address,
+    tls: Option<Tls>,
     limits: FeedLimits,
     decoder: FeedDecoder,
+    announced: Announced,
     held: Held,
     backoff: Backoff,
     now: C,
@@ -155,7 +60,7 @@ pub struct FeedService<C> {
 impl<C> fmt::Debug for FeedService<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FeedService")
-            .field("url", &self.url)
+            .field("url", &self.address.shown)
             .finish_non_exhaustive()
     }
 }
@@ -172,19 +77,21 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
     ) -> Result<(Self, FeedHandle), FeedError> {
         let FeedOptions {
             url,
+            ca_file,
             source,
             symbols,
             credentials,
             mut after,
+            expects,
             seed,
             limits,
         } = options;
-        if url.starts_with("wss:") {
-            return Err(FeedError::Tls { url });
-        }
-        let request = match url.as_str().into_client_request() {
-            Ok(request) if url.starts_with("ws:") => request,
-            _ => return Err(FeedError::Url { url }),
+        credentials.check(source)?;
+        let address = Address::new(&url, source, &credentials)?;
+        let tls = match (&address.secured, ca_file) {
+            (Some(name), ca_file) => Some(Tls::new(name.clone(), ca_file.as_deref())?),
+            (None, None) => None,
+            (None, Some(_)) => return Err(FeedError::CaUnused { url: address.shown }),
         };
         if after.is_empty() {
             after = vec![None; symbols.len()];
@@ -197,10 +104,11 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
         let (sender, stop) = watch::channel(false);
         let counters = Arc::new(FeedCounters::default());
         let service = Self {
-            request,
-            url,
+            address,
+            tls,
             limits,
             decoder: FeedDecoder::new(source, symbols, limits.grace_ms).with_credentials(credentials),
+            announced: Announced::new(expects),
             held: Held::new(after, history),
             backoff: Backoff::new(limits.backoff_first, limits.backoff_max, seed),
             now,
@@ -217,15 +125,16 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
     /// Reads until [`FeedHandle::stop`] (or until every handle is gone).
     pub async fn run<S: FeedSink>(mut self, sink: &mut S) {
         loop {
-            let cause = match self.connected(sink).await {
+            let Failure { cause, why } = match self.connected(sink).await {
                 End::Stopped => return,
-                End::Lost(cause) => cause,
+                End::Lost(failure) => failure,
             };
             self.counters.refuse(cause);
             let (attempt, delay) = self.backoff.next();
             tracing::warn!(
-                url = %self.url,
+                url = %self.address.shown,
                 cause = cause.word(),
+                why,
                 attempt,
                 delay_ms = delay.as_millis(),
                 "feed connection lost"
@@ -248,20 +157,21 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
         let opened = tokio::select! {
             biased;
             () = stopped(&mut self.stop) => return End::Stopped,
-            opened = Connection::open(self.request.clone(), &self.limits) => opened,
+            opened = Connection::open(&self.address, self.tls.as_ref(), &self.limits) => opened,
         };
         let mut connection = match opened {
             Ok(connection) => connection,
-            Err(cause) => return End::Lost(cause),
+            Err(failure) => return End::Lost(failure),
         };
         self.decoder.reconnect();
+        self.announced.connected();
         self.held.connected(self.decoder.codec().resumes());
         let texts = self.decoder.subscribe(self.held.after());
         if let Err(cause) = connection.say(texts, self.limits.connect).await {
-            return End::Lost(cause);
+            return End::Lost(cause.into());
         }
         let number = self.counters.connection();
-        tracing::info!(url = %self.url, connection = number, "feed connected");
+        tracing::info!(url = %self.address.shown, connection = number, "feed connected");
         sink.events(&[FeedEvent::Connected { connection: number }]);
         self.read(&mut connection, sink).await
     }
@@ -283,19 +193,25 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
                     let now = (self.now)();
                     let before = events.len();
                     self.decoder.poll(now, &mut events);
+                    let passed = self.announced.pass(&mut events, before);
                     self.held.take(&mut events, before, now);
-                    if let Err(cause) = connection.housekeeping(self.limits.idle, heartbeat) {
-                        end = Some(End::Lost(cause));
+                    let kept = passed.and_then(|()| connection.housekeeping(self.limits.idle, heartbeat));
+                    if let Err(cause) = kept {
+                        end = Some(End::Lost(cause.into()));
                     }
                 }
                 first = connection.text() => {
                     let mut next = Some(first);
                     let mut taken = 0;
                     while let Some(read) = next.take() {
-                        match read {
-                            Ok(text) => self.text(&text, &mut events),
+                        let outcome = match read.and_then(|text| self.text(&text, &mut events)) {
+                            Ok(()) => connection.say(self.decoder.due(), self.limits.connect).await,
+                            refused => refused,
+                        };
+                        match outcome {
+                            Ok(()) => {}
                             Err(refusal) if refusal.ends_connection() => {
-                                end = Some(End::Lost(refusal));
+                                end = Some(End::Lost(refusal.into()));
                                 break;
                             }
                             Err(refusal) => self.counters.refuse(refusal),
@@ -318,22 +234,25 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
         }
     }
 
-    fn text(&mut self, text: &str, events: &mut Vec<FeedEvent>) {
+    /// One text; an error is the end of the connection.
+    fn text(&mut self, text: &str, events: &mut Vec<FeedEvent>) -> Result<(), FeedRefusal> {
         let received_at = (self.now)();
         self.counters.message();
         let before = events.len();
         if let Err(error) = self.decoder.text(text, received_at, events) {
             self.counters.refuse(error.reason());
             if error.reason() == FeedRefusal::SourceError {
-                tracing::error!(url = %self.url, %error, "feed refused a request");
+                tracing::error!(url = %self.address.shown, %error, "feed refused a request");
             } else {
-                tracing::debug!(url = %self.url, %error, "feed message refused");
+                tracing::debug!(url = %self.address.shown, %error, "feed message refused");
             }
         }
+        let passed = self.announced.pass(events, before);
         if events.len() > before {
             self.backoff.reset();
         }
         self.held.take(events, before, received_at);
+        passed
     }
 }
 
@@ -345,6 +264,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Source;
+    use super::super::symbols::SymbolTable;
     use super::*;
     use contracts::ids::InstrumentId;
 
@@ -357,13 +278,25 @@ mod tests {
     fn what_cannot_work_is_refused_at_once() {
         let start = |options| FeedService::new(options, || UnixNanos(0), None).map(|_| ());
         assert!(start(options("ws://127.0.0.1:9/feed")).is_ok());
-        let tls = start(options("wss://example.com/feed")).unwrap_err();
-        assert!(tls.to_string().contains("TLS proxy"), "{tls}");
-        for bad in ["", "127.0.0.1:9", "http://127.0.0.1:9", "ws://"] {
-            assert!(matches!(start(options(bad)), Err(FeedError::Url { .. })), "{bad}");
-        }
+        assert!(start(options("wss://feed.example/feed")).is_ok());
+        assert!(matches!(
+            start(options("http://127.0.0.1:9")),
+            Err(FeedError::Url { .. })
+        ));
         let mut two = options("ws://127.0.0.1:9");
         two.after = vec![None; 2];
         assert!(matches!(start(two), Err(FeedError::After { .. })));
+        let with_authority = |url| FeedOptions {
+            ca_file: Some("/no/such.pem".into()),
+            ..options(url)
+        };
+        let unread = start(with_authority("wss://feed.example")).unwrap_err();
+        assert!(unread.to_string().contains("/no/such.pem"), "{unread}");
+        let unused = start(with_authority("ws://127.0.0.1:9")).unwrap_err();
+        assert!(matches!(unused, FeedError::CaUnused { .. }));
+        let mut nameless = options("wss://feed.example");
+        nameless.source = Source::Alpaca;
+        let nameless = start(nameless).unwrap_err();
+        assert!(nameless.to_string().contains("api_key_env"), "{nameless}");
     }
 }

@@ -5,21 +5,41 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::client::FeedLimits;
+use super::address::Address;
 use super::event::FeedRefusal;
+use super::options::FeedLimits;
+use super::socket::Socket;
+use super::tls::Tls;
 
 /// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum End {
     /// The service was told to stop.
     Stopped,
     /// It was lost.
-    Lost(FeedRefusal),
+    Lost(Failure),
+}
+
+/// What ended or prevented a connection.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What it is counted under.
+    pub cause: FeedRefusal,
+    /// For the log: what happened and, where that helps, what to do; may be empty.
+    pub why: String,
+}
+
+impl From<FeedRefusal> for Failure {
+    fn from(cause: FeedRefusal) -> Self {
+        Self {
+            cause,
+            why: String::new(),
+        }
+    }
 }
 
 impl FeedRefusal {
@@ -27,14 +47,14 @@ impl FeedRefusal {
     pub(super) const fn ends_connection(self) -> bool {
         matches!(
             self,
-            Self::Oversized | Self::Malformed | Self::Closed | Self::Broken | Self::Silent
+            Self::Oversized | Self::Malformed | Self::Closed | Self::Broken | Self::Silent | Self::Replay
         )
     }
 }
 
 /// An open connection.
 pub(super) struct Connection {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Socket>,
     last_read: Instant,
     last_heartbeat: Instant,
     pinged: bool,
@@ -42,27 +62,32 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects and shakes hands.
-    pub(super) async fn open(request: Request, limits: &FeedLimits) -> Result<Self, FeedRefusal> {
+    /// Connects and shakes hands, all of it within `limits.connect`.
+    pub(super) async fn open(
+        address: &Address,
+        tls: Option<&Tls>,
+        limits: &FeedLimits,
+    ) -> Result<Self, Failure> {
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits.message_bytes_max))
             .max_frame_size(Some(limits.message_bytes_max));
         let opening = async {
-            let uri = request.uri();
-            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-            let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or(80)))
-                .await
-                .map_err(|_| FeedRefusal::ConnectFailed)?;
+            let tcp = TcpStream::connect((address.host.as_str(), address.port)).await;
+            let tcp = tcp.map_err(|error| failed(FeedRefusal::ConnectFailed, &error))?;
             // Only delays a ping where it is refused.
             drop(tcp.set_nodelay(true));
-            let (socket, _response) = client_async_with_config(request, tcp, Some(config))
+            let stream = match tls {
+                None => Socket::Plain(tcp),
+                Some(tls) => Socket::Tls(Box::new(tls.open(tcp).await?)),
+            };
+            let (socket, _response) = client_async_with_config(address.request.clone(), stream, Some(config))
                 .await
-                .map_err(|_| FeedRefusal::HandshakeFailed)?;
+                .map_err(|error| failed(FeedRefusal::HandshakeFailed, &error))?;
             Ok(socket)
         };
         let socket = tokio::time::timeout(limits.connect, opening)
             .await
-            .unwrap_or(Err(FeedRefusal::HandshakeFailed))?;
+            .unwrap_or_else(|late| Err(failed(FeedRefusal::HandshakeFailed, &late)))?;
         let now = Instant::now();
         Ok(Self {
             socket,
@@ -75,6 +100,9 @@ impl Connection {
 
     /// Sends texts, waiting for the socket at most `at_most`.
     pub(super) async fn say(&mut self, texts: Vec<String>, at_most: Duration) -> Result<(), FeedRefusal> {
+        if texts.is_empty() {
+            return Ok(());
+        }
         let sending = async {
             for text in texts {
                 self.socket.feed(Message::text(text)).await?;
@@ -146,6 +174,13 @@ impl Connection {
     /// the idle time.
     fn offer(&mut self, message: Message) {
         drop(self.socket.send(message).now_or_never());
+    }
+}
+
+fn failed(cause: FeedRefusal, error: &dyn std::fmt::Display) -> Failure {
+    Failure {
+        cause,
+        why: error.to_string(),
     }
 }
 

@@ -4,15 +4,18 @@
 //! there a candle is final only when a later one begins or the replay ends.
 
 use contracts::bar::Bar;
+use contracts::limits::BAR_INTERVAL_MS;
 use contracts::native::FeedMode;
 use contracts::time::{UnixNanos, UtcMillis};
 
 use super::aggregate::{Aggregate, Outcome};
 use super::candles::Forming;
-use super::codec::{After, Codec, Credentials, DecodeError, Decoded, Finality, Source, Width};
-use super::event::FeedEvent;
+use super::codec::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
+use super::credentials::Credentials;
+use super::event::{FeedEvent, FeedRefusal};
 use super::symbols::SymbolTable;
 use crate::core::input::InstrumentIndex;
+use crate::limits::{FUTURE_TOLERANCE_MS, MINUTE_MS};
 
 /// After the end of a replay everything is past its grace.
 const END_OF_TIME: UtcMillis = UtcMillis(i64::MAX);
@@ -82,6 +85,12 @@ impl FeedDecoder {
         self.codec.subscribe(after)
     }
 
+    /// Texts to send because of what was read last; see [`Codec::due`].
+    #[must_use]
+    pub fn due(&mut self) -> Vec<String> {
+        self.codec.due()
+    }
+
     /// Reads one text message and appends what it leads to.
     ///
     /// # Errors
@@ -109,7 +118,33 @@ impl FeedDecoder {
         }
     }
 
+    /// True for what would be held or opened in the future: there is at most one candle in progress, and it ends within its width.
+    /// A closed five-minute bar is not looked at: the core refuses it, and nothing is kept of it here.
+    fn is_ahead(&self, item: Decoded, received_at: UnixNanos) -> bool {
+        let (close_time, width_ms) = match item {
+            Decoded::Candle {
+                width: Width::FiveMinutes,
+                finality: Finality::Final | Finality::Correction,
+                ..
+            }
+            | Decoded::Event(_) => return false,
+            Decoded::Candle { candle, width, .. } => (
+                candle.close_time,
+                match width {
+                    Width::Minute => MINUTE_MS,
+                    Width::FiveMinutes => BAR_INTERVAL_MS,
+                },
+            ),
+            Decoded::Tick { time, .. } => (time, 0),
+        };
+        let allowed = received_at.to_millis().plus_ms(width_ms + FUTURE_TOLERANCE_MS);
+        self.mode == FeedMode::Live && close_time > allowed
+    }
+
     fn item(&mut self, item: Decoded, received_at: UnixNanos, out: &mut Vec<FeedEvent>) {
+        if self.is_ahead(item, received_at) {
+            return out.push(event(Outcome::Count(FeedRefusal::Future), received_at));
+        }
         match item {
             Decoded::Candle {
                 instrument,
@@ -204,6 +239,10 @@ mod tests {
         format!(r#"{{"type":"tick","instrument":"USDCOP","time":"{time}","price":{price}}}"#)
     }
 
+    fn at(time: &str) -> UnixNanos {
+        UnixNanos(UtcMillis::parse(time).unwrap().0 * 1_000_000)
+    }
+
     fn bars(events: &[FeedEvent]) -> usize {
         events
             .iter()
@@ -214,8 +253,12 @@ mod tests {
     #[test]
     fn live_ticks_close_by_grace() {
         let (mut d, mut out) = (decoder(), Vec::new());
-        d.text(&tick("2026-01-05T13:00:01Z", 4100.0), UnixNanos(0), &mut out)
-            .unwrap();
+        d.text(
+            &tick("2026-01-05T13:00:01Z", 4100.0),
+            at("2026-01-05T13:00:01Z"),
+            &mut out,
+        )
+        .unwrap();
         let close = UtcMillis::parse("2026-01-05T13:05:00Z").unwrap().0 * 1_000_000;
         d.poll(UnixNanos(close), &mut out);
         assert_eq!(bars(&out), 0);
@@ -235,5 +278,57 @@ mod tests {
         d.text(r#"{"type":"end"}"#, UnixNanos(7), &mut out).unwrap();
         assert_eq!(bars(&out), 1);
         assert_eq!(out.last(), Some(&FeedEvent::End));
+    }
+
+    #[test]
+    fn one_tick_from_the_future_costs_itself_only() {
+        let (mut d, mut out) = (decoder(), Vec::new());
+        let mut say = |time: &str, now: &str| d.text(&tick(time, 4100.0), at(now), &mut out).unwrap();
+        say("2026-01-05T13:00:01Z", "2026-01-05T13:00:01Z");
+        say("2036-01-05T13:00:01Z", "2026-01-05T13:00:02Z");
+        say("2026-01-05T13:04:59Z", "2026-01-05T13:04:57Z");
+        say("2026-01-05T13:05:00Z", "2026-01-05T13:05:00Z");
+        let refused = |reason| out.contains(&FeedEvent::Ignored { reason });
+        assert!(refused(FeedRefusal::Future) && !refused(FeedRefusal::LateMinute));
+        assert_eq!(bars(&out), 1, "{out:?}");
+    }
+
+    #[test]
+    fn a_future_candle_does_not_make_those_in_progress_final() {
+        let id = InstrumentId::parse("USDCOP").unwrap();
+        let symbols = SymbolTable::plain(&[id], &[]).unwrap();
+        let mut d = FeedDecoder::new(Source::Native, symbols, 3_000);
+        let mut out = Vec::new();
+        let now = UtcMillis::parse("2026-01-05T13:01:00Z").unwrap();
+        let mut candle = |finality, width, ahead_ms| {
+            let close_time = now.plus_ms(ahead_ms);
+            let candle = Decoded::Candle {
+                instrument: InstrumentIndex(0),
+                width,
+                finality,
+                candle: Bar {
+                    close_time,
+                    ..Bar::default()
+                },
+            };
+            out.clear();
+            d.item(candle, UnixNanos(now.0 * 1_000_000), &mut out);
+            out.clone()
+        };
+        let future = [FeedEvent::Ignored {
+            reason: FeedRefusal::Future,
+        }];
+        let unflagged = Finality::Unflagged;
+        assert_eq!(candle(unflagged, Width::FiveMinutes, 4 * MINUTE_MS), []);
+        assert_eq!(candle(unflagged, Width::FiveMinutes, 9 * MINUTE_MS), future);
+        assert_eq!(
+            candle(unflagged, Width::FiveMinutes, 4 * MINUTE_MS),
+            [],
+            "still in progress"
+        );
+        assert_eq!(candle(unflagged, Width::Minute, 2 * MINUTE_MS), future);
+        assert_eq!(candle(Finality::Final, Width::Minute, 9 * MINUTE_MS), future);
+        let passed = candle(Finality::Final, Width::FiveMinutes, 9 * MINUTE_MS);
+        assert_eq!(bars(&passed), 1, "for the core to refuse");
     }
 }

@@ -52,7 +52,7 @@ pub enum FeedEvent {
     Heartbeat,
     /// A replay has sent all it has.
     End,
-    /// The connection stands and the subscription has been sent.
+    /// The connection stands and the subscription has been sent, or what must come before it.
     Connected {
         /// Connections made so far, this one included.
         connection: u64,
@@ -119,10 +119,17 @@ refusals! {
     ConflictMinute = "conflict_minute";
     /// A minute that never came; its five-minute bar was made without it.
     MissingMinute = "missing_minute";
+    /// A minute, a tick or a candle in progress that lies further ahead of our clock than any can: taken, it would close the bar
+    /// at hand and make every real one after it late.
+    Future = "future";
     /// The source answered with an error.
     SourceError = "source_error";
     /// No connection could be made.
     ConnectFailed = "connect_failed";
+    /// The source's certificate is of an unknown authority, for another host, or not valid now; the log says which.
+    CertificateRefused = "certificate_refused";
+    /// The connection was made, TLS could not be agreed on.
+    TlsFailed = "tls_failed";
     /// The connection was made, the WebSocket handshake failed or did not end in time.
     HandshakeFailed = "handshake_failed";
     /// The source closed the connection.
@@ -131,6 +138,10 @@ refusals! {
     Broken = "broken";
     /// Nothing at all was read for the idle time.
     Silent = "silent";
+    /// A bar or value before the source announced the replay that the feed's clock needs.
+    Unannounced = "unannounced";
+    /// The source announced a replay to an engine on the wall clock; the connection is given up.
+    Replay = "replay";
 }
 
 impl FeedRefusal {

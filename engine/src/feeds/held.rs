@@ -56,18 +56,23 @@ impl Held {
                     ..
                 } => {
                     let k = instrument.0 as usize;
-                    if std::mem::take(&mut self.unchecked[k])
-                        && let Some(held) = self.after[k]
+                    // The core will refuse a bar from the future; to ask for what follows it would mean silence.
+                    let ahead = self.mode == FeedMode::Live
+                        && bar.close_time.0 - now.to_millis().0 > FUTURE_TOLERANCE_MS;
+                    let held = self.after[k];
+                    // A duplicate or a correction does not show what is missing either.
+                    let follows = !ahead && held.is_none_or(|held| bar.close_time > held);
+                    if follows
+                        && std::mem::take(&mut self.unchecked[k])
+                        && let Some(held) = held
                     {
                         let filling = self.fill(instrument, held, bar.close_time, received_at);
                         let inserted = filling.len();
                         events.splice(position..position, filling);
                         position += inserted;
                     }
-                    let ahead = bar.close_time.0 - now.to_millis().0 > FUTURE_TOLERANCE_MS;
-                    // The core will refuse a bar from the future; to ask for what follows it would mean silence.
-                    if !(ahead && self.mode == FeedMode::Live) {
-                        self.after[k] = self.after[k].max(Some(bar.close_time));
+                    if follows {
+                        self.after[k] = Some(bar.close_time);
                     }
                 }
                 _ => {}
@@ -168,6 +173,33 @@ mod tests {
         ];
         assert_eq!(events, expected);
         assert_eq!(held.after(), [Some(at(18))]);
+    }
+
+    #[test]
+    fn the_hole_is_looked_at_before_the_first_bar_that_follows_it() {
+        let mut held = Held::new(vec![Some(at(10))], known(&[11, 12]));
+        held.connected(false);
+        // A duplicate, an older one and one from the future say nothing of the hole.
+        let mut events = vec![event(10, false), event(8, false), event(1_000, false)];
+        held.take(&mut events, 0, now(13));
+        assert_eq!(events.len(), 3);
+        let mut events = vec![event(13, false)];
+        held.take(&mut events, 0, now(13));
+        assert_eq!(events, [event(11, true), event(12, true), event(13, false)]);
+    }
+
+    #[test]
+    fn without_a_known_bar_the_whole_hole_is_a_gap() {
+        let mut held = Held::new(vec![Some(at(10))], known(&[]));
+        held.connected(false);
+        let mut events = vec![event(13, false)];
+        held.take(&mut events, 0, now(13));
+        let gap = FeedEvent::Gap {
+            instrument: ONE,
+            from: at(11),
+            to: at(12),
+        };
+        assert_eq!(events, [gap, event(13, false)]);
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl SymbolTable {
         &self.symbols
     }
 
+    /// What the source calls the instruments, by index.
+    pub fn vendors(&self) -> impl Iterator<Item = &str> {
+        self.symbols.iter().map(|symbol| &*symbol.vendor)
+    }
+
     /// The only instrument, where there is one; for messages that name none.
     #[must_use]
     pub fn only(&self) -> Option<InstrumentIndex> {

@@ -1,6 +1,7 @@
 //! The one check every directive passes, whether the source brought it or an operator handed it in.
 
 use contracts::directive::{Directive, DirectiveError};
+use contracts::hash::ContractDigest;
 use contracts::ids::{Environment, SlotId};
 use contracts::reason::Latch;
 use contracts::signing::{SignatureError, TrustedKeys};
@@ -56,13 +57,37 @@ impl DirectiveRefused {
     }
 }
 
-/// Verifies directives and remembers the highest number.
+/// What the newest directive wants the slot to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Desired {
+    /// There has never been a directive: any contract that passes its checks.
+    Anything,
+    /// The journal knows the newest directive's number and nobody has said since what it wants: nothing until somebody does.
+    Unknown,
+    /// A signed "this slot runs nothing".
+    Nothing,
+    /// This contract and no other.
+    Contract(ContractDigest),
+}
+
+impl Desired {
+    /// True when a voted contract of this digest may be adopted.
+    #[must_use]
+    pub fn allows(self, digest: ContractDigest) -> bool {
+        self == Self::Anything || self == Self::Contract(digest)
+    }
+}
+
+/// Verifies directives and remembers the highest number, and what that one wants.
 #[derive(Debug)]
 pub struct DirectiveGate {
     environment: Environment,
     slot: SlotId,
     trusted: TrustedKeys,
     highest: Option<u64>,
+    desired: Desired,
+    /// The bytes of the newest directive, until the follower has cached them.
+    uncached: Option<Vec<u8>>,
 }
 
 impl DirectiveGate {
@@ -79,7 +104,18 @@ impl DirectiveGate {
             slot,
             trusted,
             highest,
+            desired: match highest {
+                None => Desired::Anything,
+                Some(_) => Desired::Unknown,
+            },
+            uncached: None,
         }
+    }
+
+    /// What the newest directive wants.
+    #[must_use]
+    pub const fn desired(&self) -> Desired {
+        self.desired
     }
 
     /// The highest number accepted so far.
@@ -127,9 +163,30 @@ impl DirectiveGate {
         }
     }
 
-    /// Remembers that a checked directive was handed to the cores: its number and all below are spent.
-    pub fn accept(&mut self, directive: &Directive) {
-        self.highest = self.highest.max(Some(directive.number));
+    /// Remembers that a checked directive, whose bytes are `json`, was handed to the cores: its number and all below are spent,
+    /// and what it wants is wanted.
+    pub fn accept(&mut self, directive: &Directive, json: &[u8]) {
+        if self.highest.is_none_or(|highest| directive.number > highest) {
+            self.highest = Some(directive.number);
+            self.want(directive);
+            self.uncached = Some(json.to_owned());
+        }
+    }
+
+    /// Takes from a directive whose number the journal knows what it wants, which is not in the journal.
+    pub fn recall(&mut self, directive: &Directive) {
+        if self.desired == Desired::Unknown && self.highest == Some(directive.number) {
+            self.want(directive);
+        }
+    }
+
+    /// The newest directive's bytes, once, to be cached.
+    pub const fn take_uncached(&mut self) -> Option<Vec<u8>> {
+        self.uncached.take()
+    }
+
+    fn want(&mut self, directive: &Directive) {
+        self.desired = directive.contract.map_or(Desired::Nothing, Desired::Contract);
     }
 }
 
@@ -229,7 +286,7 @@ pub(crate) mod tests {
             "bad_signature"
         );
 
-        gate.accept(&directive);
+        gate.accept(&directive, &good);
         assert_eq!(code(&gate, &good), "replayed", "each number once");
     }
 }

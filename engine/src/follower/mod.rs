@@ -15,17 +15,18 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use contracts::hash::{ArtifactHash, ContractDigest};
+use contracts::hash::ArtifactHash;
 use contracts::production::{ContractOrigin, ProductionContract};
 
 pub use self::bell::{Bell, spawn};
-pub use self::gate::DirectiveGate;
+pub use self::gate::{Desired, DirectiveGate};
 pub use self::receipt::{LogReceipts, Receipt, ReceiptSink};
+use self::source::Through;
 pub use self::source::{ContractSource, Directory};
 use crate::bundle::build::{load, verify};
 use crate::bundle::{
-    Accepted, ArtifactSource, BuildOptions, Bundle, FetchError, Keeper, Loaded, LoadedKey, RefusedReason,
-    Terms, Verified, WarmState,
+    Accepted, ArtifactSource, BuildOptions, Bundle, Keeper, Loaded, LoadedKey, RefusedReason, Terms,
+    Verified, WarmState,
 };
 use crate::edges::control::ControlSender;
 use crate::limits::WARM_TRIES_MAX;
@@ -39,9 +40,12 @@ pub trait Engine: Send {
     fn warm(&mut self, contract: &ProductionContract, loaded: &Loaded)
     -> Result<Vec<Box<WarmState>>, String>;
 
-    /// A contract passed every check and is about to be published: the highest generation from now on. To be journaled.
-    /// `artifacts` still has what it names.
+    /// A contract passed every check and is about to be published: the highest generation from now on. To be journaled; not
+    /// called for one that the journal knows. `artifacts` still has what it names.
     fn accepted(&mut self, verified: &Verified, json: &[u8], artifacts: &mut dyn ArtifactSource);
+
+    /// A contract is about to be published, whether the journal knows it or not. To be remembered.
+    fn publishing(&mut self, verified: &Verified);
 
     /// The seq of the `model_swapped` message of this generation, once it is published.
     fn swapped(&mut self, generation: u64) -> Option<u64>;
@@ -75,6 +79,8 @@ struct Published {
     key: Option<LoadedKey>,
     bundle: Arc<Bundle>,
     warm_tries: u32,
+    /// A core decides under it: the others must follow, however often it takes.
+    adopted_somewhere: bool,
     /// A receipt has been given.
     settled: bool,
 }
@@ -88,7 +94,8 @@ pub struct Follower {
     /// The last passing failure, so that it is told once and not at every look.
     failing: Option<(ArtifactHash, &'static str)>,
     directive_seen: Option<ArtifactHash>,
-    desired: Option<ContractDigest>,
+    /// The cached directive has been taken.
+    cache_read: bool,
 }
 
 impl Follower {
@@ -101,7 +108,7 @@ impl Follower {
             refused: None,
             failing: None,
             directive_seen: None,
-            desired: None,
+            cache_read: false,
         }
     }
 
@@ -121,26 +128,30 @@ impl Follower {
             .map(|published| published.verified.contract.generation)
     }
 
+    /// Takes the cached directive once, then the source's: after a restart the cached one may be the newer, when an operator had
+    /// handed it in.
     fn follow_directive(&mut self) {
-        let json = match self.parts.source.directive() {
-            Ok(json) => json,
-            Err(error) => {
-                tracing::debug!(%error, "the source has no directive for us now");
-                None
-            }
-        };
-        // At start-up the cached one says what is wanted until the source does.
-        let json = match (json, self.directive_seen, &mut self.parts.cache) {
-            (None, None, Some(cache)) => cache.directive().ok().flatten(),
-            (json, _, _) => json,
-        };
-        let Some(json) = json else { return };
-        let hash = ArtifactHash::of(&json);
+        if !std::mem::replace(&mut self.cache_read, true)
+            && let Some(cache) = &mut self.parts.cache
+            && let Ok(Some(json)) = cache.directive()
+        {
+            self.take_directive(&json);
+        }
+        match self.parts.source.directive() {
+            Ok(Some(json)) => self.take_directive(&json),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "the source has no directive for us now"),
+        }
+        self.cache_directive();
+    }
+
+    fn take_directive(&mut self, json: &[u8]) {
+        let hash = ArtifactHash::of(json);
         if self.directive_seen == Some(hash) {
             return;
         }
         let mut gate = self.parts.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let directive = match gate.verify(&json) {
+        let directive = match gate.verify(json) {
             Ok(directive) => directive,
             Err(error) => {
                 self.directive_seen = Some(hash);
@@ -150,30 +161,39 @@ impl Follower {
         };
         match gate.highest() {
             Some(highest) if directive.number < highest => {
-                self.directive_seen = Some(hash);
                 tracing::error!(
                     number = directive.number,
                     highest,
                     "directive refused: a newer one was accepted"
                 );
-                return;
             }
-            // After a restart the journal knows it already; what it wants is not in the journal.
-            Some(highest) if directive.number == highest => {}
+            // After a restart the journal knows it already.
+            Some(highest) if directive.number == highest => gate.recall(&directive),
             _ => match self.parts.control.submit(gate::input(&directive)) {
-                Ok(_) => gate.accept(&directive),
+                Ok(_) => gate.accept(&directive, json),
                 // Not marked as seen: handed in again at the next look.
                 Err(error) => return tracing::error!(%error, "the engine does not take the directive"),
             },
         }
         drop(gate);
         self.directive_seen = Some(hash);
-        self.desired = directive.contract;
-        if let Some(cache) = &self.parts.cache
+    }
+
+    /// Caches the newest directive, whoever brought it.
+    fn cache_directive(&self) {
+        let mut gate = self.parts.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = gate.take_uncached();
+        drop(gate);
+        if let (Some(json), Some(cache)) = (newest, &self.parts.cache)
             && let Err(error) = cache.store_directive(&json)
         {
             tracing::warn!(%error, "cannot cache the directive");
         }
+    }
+
+    fn desired(&self) -> Desired {
+        let gate = self.parts.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.desired()
     }
 
     fn follow_contract(&mut self) {
@@ -181,12 +201,12 @@ impl Follower {
             Ok(json) => json,
             Err(error) => {
                 tracing::debug!(%error, "the source cannot be read");
-                None
+                // Only a source that is gone is stood in for: one that says there is no contract is to be believed.
+                match (&self.published, &mut self.parts.cache) {
+                    (None, Some(cache)) => cache.contract().ok().flatten(),
+                    _ => None,
+                }
             }
-        };
-        let json = match (json, &self.published, &mut self.parts.cache) {
-            (None, None, Some(cache)) => cache.contract().ok().flatten(),
-            (json, _, _) => json,
         };
         let Some(json) = json else { return };
         let hash = ArtifactHash::of(&json);
@@ -211,7 +231,7 @@ impl Follower {
         let options = &self.parts.options;
         let verified =
             verify(json, options, self.parts.accepted.as_ref()).map_err(|reason| (None, reason))?;
-        if !is_wanted(&verified, self.desired) {
+        if !is_wanted(&verified, self.desired()) {
             tracing::debug!(
                 generation = verified.contract.generation,
                 "the newest directive wants another contract"
@@ -250,6 +270,7 @@ impl Follower {
             self.parts.engine.accepted(&verified, json, &mut artifacts);
             self.parts.accepted = Some(accepted);
         }
+        self.parts.engine.publishing(&verified);
         self.follow_adoption();
         self.supersede();
         self.parts.keeper.publish(key, Arc::clone(&bundle));
@@ -261,6 +282,7 @@ impl Follower {
             key,
             bundle,
             warm_tries: 1,
+            adopted_somewhere: false,
             settled: false,
         });
         Ok(())
@@ -325,11 +347,12 @@ impl Follower {
             }
             return;
         }
+        published.adopted_somewhere |= published.bundle.adopted_by() > 0;
         if !published.bundle.is_behind() {
             return;
         }
         let loaded = Arc::clone(&published.bundle.loaded);
-        let warmed = if published.warm_tries < WARM_TRIES_MAX {
+        let warmed = if published.warm_tries < WARM_TRIES_MAX || published.adopted_somewhere {
             self.parts.engine.warm(contract, &loaded)
         } else {
             Err(format!(
@@ -338,12 +361,15 @@ impl Follower {
         };
         match warmed {
             Ok(warm) => {
-                published.warm_tries += 1;
+                published.warm_tries = published.warm_tries.saturating_add(1);
                 let terms = Terms::of(contract, published.verified.digest);
                 published.bundle = Arc::new(Bundle::new(terms, loaded, warm));
                 self.parts
                     .keeper
                     .publish(published.key, Arc::clone(&published.bundle));
+            }
+            Err(detail) if published.adopted_somewhere => {
+                tracing::error!(%detail, "some cores cannot be warmed up for the contract that others run; tried again");
             }
             Err(detail) => {
                 published.settled = true;
@@ -354,34 +380,7 @@ impl Follower {
     }
 }
 
-/// A voted contract is wanted when the newest directive names it, or while there is no directive; a local one always.
-fn is_wanted(verified: &Verified, desired: Option<ContractDigest>) -> bool {
-    verified.contract.origin == ContractOrigin::Local
-        || desired.is_none_or(|desired| desired == verified.digest)
-}
-
-/// Artifacts from the cache where it has them intact, else from the source, and then into the cache.
-struct Through<'a> {
-    source: &'a mut dyn ContractSource,
-    cache: Option<&'a mut Directory>,
-}
-
-impl ArtifactSource for Through<'_> {
-    fn artifact(&mut self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
-        let intact = |bytes: &Vec<u8>| ArtifactHash::of(bytes) == hash;
-        if let Some(cache) = self.cache.as_deref_mut()
-            && let Some(bytes) = ArtifactSource::artifact(cache, hash, bytes_max)
-                .ok()
-                .filter(intact)
-        {
-            return Ok(bytes);
-        }
-        let bytes = self.source.artifact(hash, bytes_max)?;
-        if let Some(cache) = self.cache.as_deref().filter(|_| intact(&bytes))
-            && let Err(error) = cache.store_artifact(hash, &bytes)
-        {
-            tracing::warn!(%hash, %error, "cannot cache an artifact");
-        }
-        Ok(bytes)
-    }
+/// A voted contract is wanted when the newest directive names it, or while there has never been one; a local one always.
+fn is_wanted(verified: &Verified, desired: Desired) -> bool {
+    verified.contract.origin == ContractOrigin::Local || desired.allows(verified.digest)
 }

@@ -39,6 +39,18 @@ pub enum Receipt {
     },
 }
 
+impl Receipt {
+    /// The outcome, as it is counted; one of [`crate::metrics::SWAP_OUTCOMES`].
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Serving { .. } => "serving",
+            Self::Refused { .. } => "refused",
+            Self::Superseded { .. } => "superseded",
+        }
+    }
+}
+
 /// Where receipts go: a log now, the control plane later.
 pub trait ReceiptSink: Send {
     /// Takes one receipt.

@@ -123,6 +123,32 @@ impl ArtifactSource for Directory {
     }
 }
 
+/// Artifacts from the cache where it has them intact, else from the source, and then into the cache.
+pub(super) struct Through<'a> {
+    pub source: &'a mut dyn ContractSource,
+    pub cache: Option<&'a mut Directory>,
+}
+
+impl ArtifactSource for Through<'_> {
+    fn artifact(&mut self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+        let intact = |bytes: &Vec<u8>| ArtifactHash::of(bytes) == hash;
+        if let Some(cache) = self.cache.as_deref_mut()
+            && let Some(bytes) = ArtifactSource::artifact(cache, hash, bytes_max)
+                .ok()
+                .filter(intact)
+        {
+            return Ok(bytes);
+        }
+        let bytes = self.source.artifact(hash, bytes_max)?;
+        if let Some(cache) = self.cache.as_deref().filter(|_| intact(&bytes))
+            && let Err(error) = cache.store_artifact(hash, &bytes)
+        {
+            tracing::warn!(%hash, %error, "cannot cache an artifact");
+        }
+        Ok(bytes)
+    }
+}
+
 /// Reads a file that may have at most `bytes_max` bytes, without reading more than that.
 fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
     use std::io::Read as _;

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use contracts::directive::{Directive, DirectiveV1};
-use contracts::hash::Digest;
+use contracts::hash::{ContractDigest, Digest};
 use contracts::ids::{Environment, SlotId};
 use contracts::time::UtcMillis;
 
 use super::*;
 use crate::bundle::make::Made;
 use crate::bundle::testing::{key, made, options, trusted};
-use crate::bundle::{BundleCell, Holder};
+use crate::bundle::{BundleCell, FetchError, Holder};
 use crate::core::input::Input;
 use crate::edges::control::{ControlReceiver, control_queue};
 
 #[derive(Default)]
-struct Desired {
+struct Offered {
     gone: bool,
     contract: Option<Vec<u8>>,
     directive: Option<Vec<u8>>,
@@ -25,10 +25,10 @@ struct Desired {
 
 type Shared<T> = Arc<Mutex<T>>;
 
-struct Memory(Shared<Desired>);
+struct Memory(Shared<Offered>);
 
 impl Memory {
-    fn get<T>(&self, get: impl FnOnce(&Desired) -> T) -> Result<T, FetchError> {
+    fn get<T>(&self, get: impl FnOnce(&Offered) -> T) -> Result<T, FetchError> {
         let desired = self.0.lock().unwrap();
         if desired.gone {
             return Err(FetchError::Unavailable(std::io::Error::other("gone")));
@@ -62,6 +62,7 @@ impl ReceiptSink for Receipts {
 #[derive(Default)]
 struct Told {
     accepted: Vec<u64>,
+    publishing: Vec<u64>,
     warmed: usize,
 }
 
@@ -76,6 +77,10 @@ impl Engine for Rest {
         let generation = verified.contract.generation;
         self.0.lock().unwrap().accepted.push(generation);
     }
+    fn publishing(&mut self, verified: &Verified) {
+        let generation = verified.contract.generation;
+        self.0.lock().unwrap().publishing.push(generation);
+    }
     fn swapped(&mut self, generation: u64) -> Option<u64> {
         Some(generation + 1_000)
     }
@@ -83,7 +88,7 @@ impl Engine for Rest {
 
 struct Rig {
     follower: Follower,
-    desired: Shared<Desired>,
+    desired: Shared<Offered>,
     receipts: Shared<Vec<Receipt>>,
     told: Shared<Told>,
     control: ControlReceiver,
@@ -234,6 +239,11 @@ fn an_engine_starts_from_its_cache_with_the_source_gone() {
         second.told.lock().unwrap().accepted.is_empty(),
         "the journal knows it already"
     );
+    assert_eq!(
+        second.told.lock().unwrap().publishing,
+        [10],
+        "what is served is known after a restart too"
+    );
     assert!(
         second.control.pop().is_none(),
         "directive 7 is in the journal already"
@@ -296,12 +306,79 @@ fn each_directive_reaches_the_cores_once_and_in_order() {
 #[test]
 fn a_voted_contract_waits_until_the_directive_names_it() {
     let mut verified = verify(&made(1, 10).json, &options(1), None).unwrap();
-    let other = Some(Digest::of(b"other"));
+    let other = Desired::Contract(Digest::of(b"other"));
     assert!(is_wanted(&verified, other), "a local one needs no directive");
     verified.contract.origin = ContractOrigin::Votes;
     assert!(!is_wanted(&verified, other));
-    assert!(is_wanted(&verified, Some(verified.digest)));
-    assert!(is_wanted(&verified, None));
+    assert!(is_wanted(&verified, Desired::Contract(verified.digest)));
+    assert!(
+        is_wanted(&verified, Desired::Anything),
+        "there has been no directive"
+    );
+    assert!(
+        !is_wanted(&verified, Desired::Nothing),
+        "a signed: this slot runs nothing"
+    );
+    assert!(!is_wanted(&verified, Desired::Unknown), "the newest is not known");
+}
+
+#[test]
+fn a_directive_that_names_no_contract_wants_none_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = || Some(Directory::new(&folder.path().join("cache")));
+    let mut first = rig(cache(), None, None);
+    assert_eq!(first.follower.desired(), Desired::Anything);
+    first.desired.lock().unwrap().directive = Some(directive(5, None));
+    first.follower.look();
+    assert_eq!(first.follower.desired(), Desired::Nothing);
+
+    let mut second = rig(cache(), None, Some(5));
+    second.desired.lock().unwrap().gone = true;
+    assert_eq!(second.follower.desired(), Desired::Unknown);
+    second.follower.look();
+    assert_eq!(second.follower.desired(), Desired::Nothing);
+}
+
+#[test]
+fn a_directive_handed_in_by_an_operator_is_obeyed_and_cached() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = || Some(Directory::new(&folder.path().join("cache")));
+    let digest = Digest::of(b"another");
+    let mut first = rig(cache(), None, Some(4));
+    first.desired.lock().unwrap().directive = Some(directive(5, None));
+    first.follower.look();
+    let handed_in = directive(6, Some(digest));
+    {
+        let mut gate = first.follower.parts.gate.lock().unwrap();
+        let checked = gate.check(&handed_in).unwrap();
+        gate.accept(&checked, &handed_in);
+    }
+    first.follower.look();
+    assert_eq!(first.follower.desired(), Desired::Contract(digest));
+
+    // The source still has the older one.
+    let mut second = rig(cache(), None, Some(6));
+    second.desired.lock().unwrap().directive = Some(directive(5, None));
+    second.follower.look();
+    assert_eq!(second.follower.desired(), Desired::Contract(digest));
+    assert!(second.control.pop().is_none(), "both are in the journal already");
+}
+
+#[test]
+fn the_cached_contract_stands_in_only_for_a_source_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = || Some(Directory::new(&folder.path().join("cache")));
+    let mut first = rig(cache(), None, None);
+    first.offer(&made(1, 10));
+    first.follower.look();
+    assert_eq!(first.adopt(), Some(10));
+
+    let mut second = rig(cache(), None, None);
+    second.follower.look();
+    assert_eq!(second.adopt(), None, "the source says that there is no contract");
+    second.desired.lock().unwrap().gone = true;
+    second.follower.look();
+    assert_eq!(second.adopt(), Some(10));
 }
 
 #[test]
@@ -316,6 +393,27 @@ fn a_core_that_cannot_catch_up_is_warmed_again_and_then_given_up() {
     rig.follower.look();
     assert_eq!(rig.told.lock().unwrap().warmed, WARM_TRIES_MAX as usize);
     assert_eq!(rig.outcomes(), ["refused warm_failed"]);
+}
+
+#[test]
+fn a_contract_that_one_core_runs_is_warmed_until_all_do() {
+    let mut rig = rig(None, None, None);
+    rig.follower.parts.options.cores = 2;
+    rig.offer(&made(1, 10));
+    rig.follower.look();
+    rig.follower.parts.keeper.cell().newest().unwrap().note_adopted();
+    let tries = 2 * WARM_TRIES_MAX;
+    for _ in 0..tries {
+        rig.follower.parts.keeper.cell().newest().unwrap().note_behind();
+        rig.follower.look();
+    }
+    assert_eq!(rig.told.lock().unwrap().warmed, 1 + tries as usize);
+    assert_eq!(rig.outcomes(), [""; 0], "two models never go on side by side");
+    let newest = rig.follower.parts.keeper.cell().newest().unwrap();
+    newest.note_adopted();
+    newest.note_adopted();
+    rig.follower.look();
+    assert_eq!(rig.outcomes(), ["serving 10 at 1010"]);
 }
 
 #[test]

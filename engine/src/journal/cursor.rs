@@ -146,8 +146,17 @@ impl Cursor {
                         return Ok(None);
                     }
                 }
-                Step::Bad { .. } => {
+                Step::Bad { found, .. } => {
                     let (segment, offset) = (Arc::clone(segment), frames.offset());
+                    if let Some(found) = found.filter(|found| *found > self.next_lsn) {
+                        // Lost writes leave bytes that hold no checksum; a later record in this place was put there.
+                        return Err(ReadError::Hole {
+                            file: segment.name.clone(),
+                            offset,
+                            missing: self.next_lsn,
+                            found,
+                        });
+                    }
                     return self.judge(&segment, offset).map(|()| None);
                 }
             }

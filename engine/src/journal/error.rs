@@ -72,8 +72,22 @@ pub enum ReadError {
         #[source]
         source: crate::core::record::Malformed,
     },
+    /// A later record lies where another belongs: somebody removed what was between.
+    #[error("{file} has a hole at byte {offset}: record {missing} belongs there, and record {found} follows")]
+    Hole {
+        /// The segment.
+        file: String,
+        /// Where the missing record should begin.
+        offset: u64,
+        /// The first missing record.
+        missing: u64,
+        /// The one that lies there.
+        found: u64,
+    },
     /// A segment between others is gone.
-    #[error("the journal has no record {lsn}: a segment is missing")]
+    #[error(
+        "the journal has no record {lsn}: a segment is missing, or the end of the one before it was cut off"
+    )]
     Missing {
         /// The first missing record.
         lsn: u64,

@@ -19,8 +19,19 @@ pub(super) enum Step {
     Bad {
         /// True when the file merely ends inside the frame, as after a write that was cut short.
         cut_short: bool,
+        /// The number of a whole record that lies there and is not the next.
+        found: Option<u64>,
     },
 }
+
+const CUT_SHORT: Step = Step::Bad {
+    cut_short: true,
+    found: None,
+};
+const DAMAGED: Step = Step::Bad {
+    cut_short: false,
+    found: None,
+};
 
 /// A walk through one segment.
 pub(super) struct Frames {
@@ -87,11 +98,10 @@ impl Frames {
             return Ok(Step::End);
         }
         if got < HEADER_BYTES {
-            return Ok(Step::Bad { cut_short: true });
+            return Ok(CUT_SHORT);
         }
-        let header = match Header::parse(&self.buffer[self.pos..]) {
-            Ok(header) if header.lsn == lsn => header,
-            _ => return Ok(Step::Bad { cut_short: false }),
+        let Ok(header) = Header::parse(&self.buffer[self.pos..]) else {
+            return Ok(DAMAGED);
         };
         let frame = HEADER_BYTES + header.len as usize;
         let buffered = self.buffer.len() - self.pos;
@@ -99,11 +109,17 @@ impl Frames {
         if buffered < frame
             && (self.offset() + frame as u64 > self.file.size()? || self.ensure(frame)? < frame)
         {
-            return Ok(Step::Bad { cut_short: true });
+            return Ok(if header.lsn == lsn { CUT_SHORT } else { DAMAGED });
         }
         let bytes = &self.buffer[self.pos..self.pos + frame];
         if !Header::matches(bytes) {
-            return Ok(Step::Bad { cut_short: false });
+            return Ok(DAMAGED);
+        }
+        if header.lsn != lsn {
+            return Ok(Step::Bad {
+                cut_short: false,
+                found: Some(header.lsn),
+            });
         }
         self.payload = self.pos + HEADER_BYTES..self.pos + frame;
         self.pos += frame;

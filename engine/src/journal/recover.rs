@@ -292,7 +292,7 @@ fn walk(segment: &Segment, file: &Arc<dyn DiskFile>, carry: Carry) -> Result<Wal
         walked.end = frames.offset();
         match frames.next(walked.next_lsn).map_err(|e| segment.io(e))? {
             Step::End => break,
-            Step::Bad { cut_short } => {
+            Step::Bad { cut_short, .. } => {
                 walked.bad = Some(cut_short);
                 break;
             }

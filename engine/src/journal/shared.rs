@@ -12,6 +12,7 @@ use super::error::ReadError;
 use super::frames::{Frames, Step, highest_synced_from, read_head};
 use super::marks::{Mark, Marks};
 use super::segment::{SegmentHead, parse_segment_name, segment_name};
+use super::sync::SyncMeter;
 
 /// One segment, as readers know it.
 pub(super) struct Segment {
@@ -96,6 +97,7 @@ pub(super) struct Shared {
     pub committed_next_seq: AtomicU64,
     pub synced_lsn: AtomicU64,
     pub sync_failed: AtomicBool,
+    pub sync_meter: OnceLock<SyncMeter>,
     /// False for a reader of files that may end in a torn record.
     pub has_writer: bool,
 }
@@ -109,6 +111,7 @@ impl Shared {
             committed_next_seq: AtomicU64::new(1),
             synced_lsn: AtomicU64::new(0),
             sync_failed: AtomicBool::new(false),
+            sync_meter: OnceLock::new(),
             has_writer,
         }
     }

@@ -8,6 +8,14 @@ use std::thread::JoinHandle;
 
 use super::disk::DiskFile;
 use super::shared::{Segment, Shared};
+use crate::clock::SharedClock;
+use crate::metrics::{Metrics, Stage};
+
+/// Times every sync of a journal, wherever it runs.
+pub(super) struct SyncMeter {
+    pub clock: SharedClock,
+    pub metrics: Arc<Metrics>,
+}
 
 /// Something to sync, on whatever thread may wait for the disk.
 pub struct SyncRequest {
@@ -37,7 +45,14 @@ impl SyncRequest {
     /// # Errors
     /// The cause; the writer then refuses everything.
     pub fn run(&self) -> io::Result<()> {
-        let outcome = self.file.sync().and_then(|()| {
+        let meter = self.shared.sync_meter.get();
+        let begun = meter.map(|meter| meter.clock.now());
+        let synced = self.file.sync();
+        if let (Some(meter), Some(begun)) = (meter, begun) {
+            let taken_ns = meter.clock.now().0 - begun.0;
+            meter.metrics.stage(Stage::JournalSync).record_ns(taken_ns);
+        }
+        let outcome = synced.and_then(|()| {
             if self.segment.entry_synced.load(Ordering::Acquire) {
                 return Ok(());
             }

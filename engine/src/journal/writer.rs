@@ -20,8 +20,10 @@ use super::options::JournalOptions;
 use super::recover::Opened;
 use super::segment::{SegmentHead, segment_name};
 use super::shared::{JournalReader, Segment, Shared};
-use super::sync::SyncRequest;
+use super::sync::{SyncMeter, SyncRequest};
+use crate::clock::SharedClock;
 use crate::core::record::{BootId, Durability, HEADER_BYTES, Header, Kind, Record, Records, StartRecord};
+use crate::metrics::Metrics;
 
 /// What a run says of itself at its beginning.
 #[derive(Debug, Clone, Copy)]
@@ -169,6 +171,12 @@ impl Writer {
     #[must_use]
     pub fn reader(&self) -> JournalReader {
         JournalReader(Arc::clone(&self.shared))
+    }
+
+    /// Times every sync from here on, those in the background too.
+    pub fn measure_syncs(&self, clock: SharedClock, metrics: Arc<Metrics>) {
+        // A journal is measured by the one driver that has it.
+        drop(self.shared.sync_meter.set(SyncMeter { clock, metrics }));
     }
 
     /// True when the next batch of core `shard` should begin with its snapshot: the segment is full, or lacks it.

@@ -103,16 +103,16 @@ pub struct Metrics {
     pub feed_connected: AtomicU64,
     /// Waiting entries per ring.
     pub queue_depth: Family,
-    /// Attempts to load and adopt a bundle, by outcome.
+    /// Attempts to load and adopt a bundle, by outcome; the reasons of refusals are in the receipts.
     pub swaps: Family,
-    /// Reasons of refused bundles are in the receipts; here only whether a latch is set: bit 0 control, bit 1 local.
+    /// Whether a latch is set: bit 0 control, bit 1 local.
     pub latches: AtomicU64,
     /// Next seq of the published sequence.
     pub next_seq: AtomicU64,
     /// Bytes appended to the journal.
     pub journal_bytes: AtomicU64,
-    /// Records cut from a torn tail at start.
-    pub journal_torn_records: AtomicU64,
+    /// Bytes cut from a torn tail at start.
+    pub journal_torn_bytes: AtomicU64,
     /// Signal clients connected.
     pub clients: AtomicU64,
     /// Streams that ended, by reason.
@@ -123,6 +123,10 @@ pub struct Metrics {
     pub auth_refused: AtomicU64,
     /// Times the token list could not be read again; the last good one stays in force.
     pub token_reload_failures: AtomicU64,
+    /// Daily values taken from the macro file while running.
+    pub macro_file_values: AtomicU64,
+    /// Times the macro file could not be used, each fault once.
+    pub macro_file_faults: AtomicU64,
     stages: [LatencyHistogram; Stage::ALL.len()],
     running: ArcSwap<RunningContract>,
 }
@@ -141,12 +145,14 @@ impl Metrics {
             latches: AtomicU64::new(0),
             next_seq: AtomicU64::new(0),
             journal_bytes: AtomicU64::new(0),
-            journal_torn_records: AtomicU64::new(0),
+            journal_torn_bytes: AtomicU64::new(0),
             clients: AtomicU64::new(0),
             client_ends: Family::new(CLIENT_ENDS.iter().copied()),
             client_gaps: AtomicU64::new(0),
             auth_refused: AtomicU64::new(0),
             token_reload_failures: AtomicU64::new(0),
+            macro_file_values: AtomicU64::new(0),
+            macro_file_faults: AtomicU64::new(0),
             stages: std::array::from_fn(|_| LatencyHistogram::default()),
             running: ArcSwap::default(),
         })

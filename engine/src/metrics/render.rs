@@ -88,10 +88,10 @@ pub(super) fn render(metrics: &Metrics, running: &RunningContract) -> String {
             &metrics.journal_bytes,
         ),
         (
-            "engine_journal_torn_records_total",
-            "counter",
-            "Records cut from a torn tail at start.",
-            &metrics.journal_torn_records,
+            "engine_journal_torn_bytes",
+            "gauge",
+            "Bytes cut from a torn tail when this run began.",
+            &metrics.journal_torn_bytes,
         ),
         (
             "engine_signal_clients",
@@ -116,6 +116,18 @@ pub(super) fn render(metrics: &Metrics, running: &RunningContract) -> String {
             "counter",
             "Times the token list could not be read again.",
             &metrics.token_reload_failures,
+        ),
+        (
+            "engine_macro_file_values_total",
+            "counter",
+            "Daily values taken from the macro file while running.",
+            &metrics.macro_file_values,
+        ),
+        (
+            "engine_macro_file_faults_total",
+            "counter",
+            "Faults of the macro file, each once; it is tried again until it can be read.",
+            &metrics.macro_file_faults,
         ),
     ] {
         page.single(name, kind, help, read(cell));

@@ -24,6 +24,10 @@ impl MacroZscore {
             return f64::NAN;
         }
         let window = || values.newest_first().take(n as usize);
+        // Asked for by value: the mean of equal values is not always that value, and what is left of it would look like variation.
+        if window().all(|x| x == seen.last) {
+            return f64::NAN;
+        }
         let mean = window().sum::<f64>() / f64::from(n);
         let squares: f64 = window().map(|x| (x - mean) * (x - mean)).sum();
         let std = (squares / f64::from(n - 1)).sqrt();

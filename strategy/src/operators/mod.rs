@@ -1,7 +1,7 @@
 //! Online operators: one number per used bar or per daily value, one file each.
 //!
 //! Every operator declares `defined_after` (its first value) and `settled_after` (from where its value no longer depends, to
-//! 1e-6 of its scale, on where it started). Before the first value it gives NaN, never a filler.
+//! 1e-6 of its scale, on where it started; the exception of an RSI over closes that do not move is told there). Before the first value it gives NaN, never a filler.
 
 mod adx;
 mod log_return;

@@ -56,7 +56,8 @@ impl BarOperator for Rsi {
         self.period + 1
     }
 
-    /// Where no close has moved within these bars the index still shows what moved before: a ratio of two decayed averages.
+    /// The one exception to what settling promises: where no close has moved within these bars the index still shows what moved
+    /// before, because a ratio of two averages does not change while both decay. From the next close that moves on it holds again.
     fn settled_after(&self) -> u32 {
         WILDER_SETTLED_PERIODS * self.period
     }
@@ -145,6 +146,29 @@ mod tests {
         // Then a fall of 1: rise 0.25, fall (0.25 + 1)/2.
         assert_eq!(last(&[1.0, 2.0, 1.5, 0.5]), 100.0 * (0.25 / 0.875));
         assert_eq!(last(&[1.0, 2.0, 3.0]), 100.0);
+    }
+
+    #[test]
+    fn a_window_in_which_nothing_moves_does_not_settle_it_and_the_next_move_does() {
+        let value = |closes: &[f64]| {
+            let mut rsi = Rsi::new(9);
+            let mut value = f64::NAN;
+            for close in closes {
+                value = rsi.update(&Bar {
+                    close: *close,
+                    ..Bar::default()
+                });
+            }
+            value
+        };
+        let settled = Rsi::new(9).settled_after() as usize;
+        let mut closes: Vec<f64> = (0..300).map(|i| 100.0 + f64::from(i % 7)).collect();
+        let start = closes.len();
+        closes.resize(start + settled, 100.0);
+        let differ = |closes: &[f64]| (value(closes) - value(&closes[start..])).abs();
+        assert!(differ(&closes) > 1.0, "what moved before still shows");
+        closes.push(100.5);
+        assert!(differ(&closes) < 1e-6 * 100.0, "{}", differ(&closes));
     }
 
     #[test]

@@ -231,7 +231,8 @@ fn check(market: &Market, seed: u64) {
 
 #[test]
 fn on_generated_bars() {
-    // As long as the longest flat stretch of the real bars: a window in which nothing moves tells an RSI nothing.
+    // As long as the longest flat stretch of the real bars, and shorter than an RSI takes to settle: a window in which nothing moves
+    // tells an RSI nothing, which is the stated exception (see its `settled_after`).
     let market = market::generated_with_flat(2_000..2_075);
     check(&market, 11);
     check(&market, 12);

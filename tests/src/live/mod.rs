@@ -87,7 +87,7 @@ impl Engine {
         let config = EngineConfig {
             driver: run.driver,
             signals,
-            ..config(folder.path(), &feed.url(), &instruments)
+            ..settings(folder.path(), &feed.url(), &instruments)
         };
         let options = LiveOptions {
             config,
@@ -159,7 +159,12 @@ impl Engine {
     }
 }
 
-fn config(folder: &Path, feed: &str, instruments: &[InstrumentId]) -> EngineConfig {
+/// Settings of an engine of the slot `test` that keeps everything in `folder` and reads a native feed.
+///
+/// # Panics
+/// When `folder` or `feed` cannot stand in a TOML text.
+#[must_use]
+pub fn settings(folder: &Path, feed: &str, instruments: &[InstrumentId]) -> EngineConfig {
     let path = |name: &str| folder.join(name).display().to_string();
     let listed: String = instruments
         .iter()

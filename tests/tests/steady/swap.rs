@@ -102,6 +102,7 @@ impl Engine for Rest {
         Ok(vec![Box::new(fresh(loaded, &self.options))])
     }
     fn accepted(&mut self, _: &Verified, _: &[u8], _: &mut dyn ArtifactSource) {}
+    fn publishing(&mut self, _: &Verified) {}
     fn swapped(&mut self, generation: u64) -> Option<u64> {
         Some(generation)
     }

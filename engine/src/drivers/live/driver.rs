@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 
 use super::feed::WallNow;
@@ -52,29 +53,35 @@ enum Driver {
     Pipeline(Box<Pipeline<HubOut>>),
 }
 
-/// The thread, and the runtime that the first signal clients share; a pipeline's feed thread may wait for room in a ring, so it
-/// serves none.
-type Spawned = (JoinHandle<Result<(), LiveEnd>>, Option<tokio::runtime::Handle>);
+/// The driver's runtime, and its handle for the first signal clients, who share it; a pipeline's feed thread may wait for room
+/// in a ring, so it serves none. Nothing runs on it before [`spawn`].
+///
+/// # Errors
+/// [`LiveError::System`].
+pub fn runtime(config: &EngineConfig) -> Result<(Runtime, Option<Handle>), LiveError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("runtime"))?;
+    let shared = (config.driver == DriverKind::Inline).then(|| runtime.handle().clone());
+    Ok((runtime, shared))
+}
 
-/// Starts the driver's thread: one current-thread runtime.
+/// Starts the driver's thread.
 ///
 /// # Errors
 /// [`LiveError::System`].
 pub fn spawn(
+    runtime: Runtime,
     config: &EngineConfig,
     parts: DriverParts,
     feed: FeedService<WallNow>,
     stop: watch::Receiver<bool>,
     ended: watch::Sender<bool>,
     hub: Arc<Hub>,
-) -> Result<Spawned, LiveError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(system("runtime"))?;
+) -> Result<JoinHandle<Result<(), LiveEnd>>, LiveError> {
     let clock = Arc::clone(&parts.clock);
     let driver = make(config, parts)?;
-    let shared = matches!(driver, Driver::Inline(_)).then(|| runtime.handle().clone());
     let thread = std::thread::Builder::new()
         .name("driver".to_owned())
         .spawn(move || {
@@ -82,17 +89,17 @@ pub fn spawn(
             let (outlet, end) = tasks.block_on(&runtime, run(driver, feed, stop));
             let outcome = match (end, outlet) {
                 (None, Some(outlet)) => close(outlet, &clock),
-                (end, _) => {
-                    hub.fault(contracts::wire::FaultCode::JournalFailed);
-                    Err(end.unwrap_or(DriverEnd::Panicked).into())
-                }
+                (end, _) => Err(end.unwrap_or(DriverEnd::Panicked).into()),
             };
+            if let Err(end) = &outcome {
+                hub.fault(end.fault());
+            }
             ended.send_replace(true);
             // Clients of this runtime read their last messages and the close frame before it goes.
             runtime.block_on(drain(hub));
             outcome
         });
-    Ok((thread.map_err(system("thread"))?, shared))
+    thread.map_err(system("thread"))
 }
 
 fn make(config: &EngineConfig, parts: DriverParts) -> Result<Driver, LiveError> {
@@ -115,6 +122,7 @@ fn make(config: &EngineConfig, parts: DriverParts) -> Result<Driver, LiveError> 
         let pump = Pump::new(core, outlet, Arc::clone(&clock)).measured(Arc::clone(&metrics));
         return Ok(Driver::Inline(Box::new(InlineParts {
             pump,
+            first: first.into_iter().map(|(_, input)| input).collect(),
             inbox,
             control,
             clock,

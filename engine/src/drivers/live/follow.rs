@@ -14,7 +14,7 @@ use crate::core::CoreOptions;
 use crate::drivers::hub_out::LastSwapped;
 use crate::drivers::inbox::Inbox;
 use crate::drivers::load::keep;
-use crate::drivers::start::note_contract;
+use crate::drivers::start::note_first_contract;
 use crate::drivers::warm::{KnownHistory, warm};
 use crate::follower::Engine;
 use crate::journal::{JournalReader, Writer};
@@ -22,7 +22,7 @@ use crate::journal::{JournalReader, Writer};
 /// The journal's writer until the driver takes it: contracts accepted before that are noted directly.
 pub type StartingWriter = Arc<Mutex<Option<Writer>>>;
 
-/// Contracts by generation, for what is said of them once they are adopted.
+/// Published contracts by generation, for what is said of them once they are adopted.
 pub type Accepted = Arc<Mutex<HashMap<u64, Arc<Verified>>>>;
 
 /// The live engine as its follower sees it.
@@ -95,24 +95,25 @@ impl Engine for LiveEngine {
         if let Err(error) = keep(&self.dir, verified, json, artifacts) {
             tracing::warn!(%error, "the contract cannot be kept beside the journal, which can then not be verified");
         }
-        let verified = Arc::new(verified.clone());
-        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        // What ran before the running one is asked for by nobody.
-        let running = self.swapped.generation();
-        accepted.retain(|generation, _| *generation >= running);
-        accepted.insert(verified.contract.generation, Arc::clone(&verified));
-        drop(accepted);
         let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = match starting.as_mut() {
-            Some(writer) => note_contract(writer, &verified, self.clock.now()).is_ok(),
+            Some(writer) => note_first_contract(writer, verified, self.clock.now()).is_ok(),
             None => {
                 drop(starting);
-                self.inbox.note_contract(verified)
+                self.inbox.note_contract(Arc::new(verified.clone()))
             }
         };
         if !noted {
             tracing::error!("the journal did not take the accepted contract; the engine is ending");
         }
+    }
+
+    fn publishing(&mut self, verified: &Verified) {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        // What ran before the running one is asked for by nobody.
+        let running = self.swapped.generation();
+        accepted.retain(|generation, _| *generation >= running);
+        accepted.insert(verified.contract.generation, Arc::new(verified.clone()));
     }
 
     fn swapped(&mut self, generation: u64) -> Option<u64> {

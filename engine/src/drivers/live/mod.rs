@@ -5,14 +5,17 @@
 //! journal.
 
 mod driver;
+mod end;
 mod feed;
 mod follow;
 mod history;
+mod macro_file;
 mod recover;
 mod serving;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,31 +26,31 @@ use contracts::wire::ClockMode as WireClock;
 use tokio::sync::watch;
 
 use self::driver::DriverParts;
+use self::end::system;
+pub use self::end::{LiveEnd, LiveError};
 use self::feed::{feed, feed_history, held};
 use self::follow::{Accepted as AcceptedContracts, LiveEngine, StartingWriter};
 pub use self::recover::{RecoverError, levelling, restore};
-use self::serving::on_swapped;
+use self::serving::{CountedReceipts, on_swapped};
 use super::hub_out::{HubOut, LastSwapped};
 use super::inbox::{Inbox, PositionInbox};
-use super::intake::DriverEnd;
 use super::outlet::{Numbers, Outlet};
-use super::start::{StartError, open_journal, start_run};
+use super::start::{open_journal, start_run};
 use super::warm::KnownHistory;
 use crate::bundle::{Accepted, BuildOptions, BundleCell, Holder, Keeper, Serves};
 use crate::clock::SharedClock;
-use crate::config::{ConfigError, Durability, EngineConfig};
+use crate::config::{Durability, EngineConfig};
 use crate::core::{ClockMode, Core, CoreOptions, InstrumentIndex};
-use crate::edges::control::{ControlSender, control_queue};
-use crate::edges::halt_file::HaltFile;
-use crate::edges::halt_socket::{HaltSocket, HaltSocketError};
+use crate::edges::control::{ControlSender, keeping_control_queue};
+use crate::edges::halt_file::{self, HaltFile};
+use crate::edges::halt_socket::HaltSocket;
 use crate::edges::hub::{EpochStart, Hub, HubOptions, Identity, Serving};
 use crate::edges::positions::PositionDesk;
-use crate::edges::server::{BindError, Parts, ServerHandle, ServerOptions, SignalServer};
+use crate::edges::server::{Parts, ServerHandle, ServerOptions, SignalServer};
 use crate::edges::tokens::Tokens;
-use crate::feeds::symbols::SymbolTaken;
-use crate::feeds::{FeedError, FeedLimits};
-use crate::follower::{Bell, DirectiveGate, Directory, Follower, FollowerParts, LogReceipts, spawn};
-use crate::journal::{JournalError, JournalOptions, Syncer};
+use crate::feeds::FeedLimits;
+use crate::follower::{Bell, DirectiveGate, Directory, Follower, FollowerParts, spawn};
+use crate::journal::{JournalOptions, Syncer};
 use crate::limits::{FOLLOWER_PERIOD_MS, HALT_FILE_PERIOD_MS};
 use crate::metrics::Metrics;
 
@@ -68,61 +71,6 @@ pub struct LiveOptions {
     pub batch_rows_max: usize,
     /// Waits and sizes of the feed client.
     pub feed_limits: FeedLimits,
-}
-
-/// Why an engine cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum LiveError {
-    /// The settings.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The journal's directory.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The journal's content.
-    #[error(transparent)]
-    Recover(#[from] RecoverError),
-    /// The history files.
-    #[error("the history files cannot be used")]
-    History(#[from] contracts::files::FileError),
-    /// The feed's settings.
-    #[error(transparent)]
-    Feed(#[from] FeedError),
-    /// The feed's symbols.
-    #[error(transparent)]
-    Symbols(#[from] SymbolTaken),
-    /// The address.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The halt socket.
-    #[error(transparent)]
-    HaltSocket(#[from] HaltSocketError),
-    /// A directory, thread or runtime.
-    #[error("the system gives no {what}")]
-    System {
-        /// What.
-        what: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
-}
-
-fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> LiveError {
-    move |source| LiveError::System { what, source }
-}
-
-/// Why a running engine ended.
-#[derive(Debug, thiserror::Error)]
-pub enum LiveEnd {
-    /// The driver.
-    #[error(transparent)]
-    Driver(#[from] DriverEnd),
-    /// The orderly end could not be written; the next start treats this run as one that died.
-    #[error("the journal could not be closed")]
-    Close(#[source] JournalError),
-    /// A thread panicked.
-    #[error("the driver's thread panicked")]
-    Panicked,
 }
 
 /// A running engine.
@@ -198,9 +146,17 @@ impl Live {
             })
             .collect();
         let recovered = recover::recover(&dir, &opened.recovered, &mut cores)?;
+        // Operators that are to be warmed get the history with it; recovered ones have what they had.
+        let macro_file = macro_file::watched(
+            config,
+            &core_options,
+            |series, date, value| recovered.is_none() || cores[0].knows_macro(series, date, value),
+            &history,
+        );
         let metrics = Metrics::new(cores.len());
         if let Some(torn) = &opened.recovered.torn {
             tracing::warn!(file = %torn.file, offset = torn.offset, bytes = torn.bytes, "a torn tail was cut");
+            metrics.journal_torn_bytes.store(torn.bytes, Ordering::Relaxed);
         }
         let carry = opened.recovered.carry.clone();
         let writer = start_run(opened, &core_options, clock.now())?;
@@ -224,7 +180,12 @@ impl Live {
         });
         let inbox = Arc::new(Inbox::default());
         let wake = Arc::clone(&inbox);
-        let (control, control_in) = control_queue(move || wake.wake());
+        ensure_parent(&config.halt.socket)?;
+        ensure_parent(&config.halt.file)?;
+        let halt_file = config.halt.file.clone();
+        let (control, control_in) =
+            keeping_control_queue(move || wake.wake(), move || halt_file::leave(&halt_file));
+        let halt_file = HaltFile::new(&config.halt.file).look_first(&control);
         let swapped = Arc::new(LastSwapped::default());
         let bell = Bell::default();
         let starting: StartingWriter = Arc::new(Mutex::new(Some(writer)));
@@ -265,7 +226,7 @@ impl Live {
                 .map(|(generation, digest)| Accepted { generation, digest }),
             gate: Arc::clone(&gate),
             control: control.clone(),
-            receipts: Box::new(LogReceipts),
+            receipts: Box::new(CountedReceipts::new(Arc::clone(&metrics))),
             keeper: Keeper::new(cell),
             engine: Box::new(engine),
         });
@@ -278,7 +239,7 @@ impl Live {
             .map(|name| held(&carry, &history, name))
             .collect();
         let feed_history = feed_history(&history, &core_options.instruments, &accepted);
-        let (feed, feed_handle) = feed(&options, &core_options, held, feed_history)?;
+        let (feed, feed_handle) = feed(&options, &core_options, held, Some(feed_history))?;
         let reports: Vec<_> = cores.iter().flat_map(reports_of).collect();
         let out = HubOut::new(
             publisher,
@@ -291,7 +252,8 @@ impl Live {
                 bell.clone(),
             )),
         );
-        let outlet = Outlet::new(Numbers::Journal(Box::new(writer)), out);
+        let outlet = Outlet::new(Numbers::Journal(Box::new(writer)), out)
+            .measured(Arc::clone(&clock), Arc::clone(&metrics));
         let parts = DriverParts {
             first: recover::levelling(&cores),
             cores,
@@ -303,10 +265,10 @@ impl Live {
             syncer: Syncer::spawn().map_err(system("thread"))?,
             feed: feed_handle,
         };
+        let daily = Arc::clone(&inbox);
         let (stop, stopped) = watch::channel(false);
         let (ended_tx, ended) = watch::channel(false);
-        let (driver, driver_runtime) =
-            driver::spawn(config, parts, feed, stopped, ended_tx, Arc::clone(&hub))?;
+        let (for_driver, shared) = driver::runtime(config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("edges")
@@ -320,10 +282,10 @@ impl Live {
         let server_options = ServerOptions {
             listen: config.listen,
             send_buffer_bytes: options.send_buffer_bytes,
-            driver: driver_runtime,
+            driver: shared,
             own_ticks: true,
         };
-        let parts = Parts {
+        let served = Parts {
             hub: Arc::clone(&hub),
             history: Arc::new(reader),
             tokens,
@@ -331,18 +293,22 @@ impl Live {
             metrics: Arc::clone(&metrics),
             clock,
         };
-        let (server, handle) = runtime.block_on(SignalServer::bind(server_options, parts))?;
-        runtime.spawn(server.run());
-        ensure_parent(&config.halt.socket)?;
-        ensure_parent(&config.halt.file)?;
+        let (server, handle) = runtime.block_on(SignalServer::bind(server_options, served))?;
         let socket = {
             let _in_runtime = runtime.enter();
             HaltSocket::bind(&config.halt.socket)?
         };
+        // Nothing is read from the feed before everything is there by which it can be halted.
+        let hub_of_driver = Arc::clone(&hub);
+        let driver = driver::spawn(for_driver, config, parts, feed, stopped, ended_tx, hub_of_driver)?;
+        runtime.spawn(server.run());
         runtime.spawn(socket.run(control.clone(), gate));
-        let file = HaltFile::new(&config.halt.file);
-        runtime.spawn(file.run(control.clone(), Duration::from_millis(HALT_FILE_PERIOD_MS)));
+        runtime.spawn(halt_file.run(control.clone(), Duration::from_millis(HALT_FILE_PERIOD_MS)));
         let period = Duration::from_millis(FOLLOWER_PERIOD_MS);
+        if let Some(file) = macro_file {
+            let (clock, metrics) = (Arc::clone(&options.clock), Arc::clone(&metrics));
+            runtime.spawn(file.run(daily, clock, metrics));
+        }
         let follower = spawn(follower, bell.clone(), period).map_err(system("thread"))?;
         Ok(Self {
             runtime,
@@ -400,8 +366,9 @@ impl Live {
         self.stop.send_replace(true);
         self.bell.end();
         let outcome = self.driver.join().unwrap_or(Err(LiveEnd::Panicked));
-        if outcome.is_ok() {
-            self.hub.stop();
+        match &outcome {
+            Ok(()) => self.hub.stop(),
+            Err(end) => self.hub.fault(end.fault()),
         }
         self.runtime.block_on(self.server.stop());
         // The follower ends with its present look; a panic of its thread was reported by the hook.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use contracts::hash::FeatureContractHash;
 use contracts::production::ProductionContract;
-use contracts::reason::Latch;
+use contracts::reason::{Latch, Position};
 use strategy::plan::FeaturePlan;
 
 use crate::core::bytes::BadBytes;
@@ -13,7 +13,7 @@ use crate::core::latches::Latches;
 use crate::core::record::Record;
 use crate::core::recovery::Recovery;
 use crate::core::snapshot::CoreImage;
-use crate::core::{Core, Input};
+use crate::core::{ClockMode, Core, Input};
 use crate::drivers::load::CONTRACTS_DIR;
 use crate::journal::{ReadError, Recovered};
 
@@ -28,6 +28,40 @@ pub enum RecoverError {
         "a snapshot in the journal cannot be restored; start once with the build that wrote it, or set the journal aside"
     )]
     Snapshot(#[from] BadBytes),
+    /// The journal's times are of another clock than the settings name: bars of a replay would count as live ones, or the reverse.
+    #[error(
+        "the journal was written under `clock = \"{}\"`, the settings say `clock = \"{}\"`; set that back, or name another journal directory",
+        word(*.journal),
+        word(*.settings)
+    )]
+    Clock {
+        /// Of the journal.
+        journal: ClockMode,
+        /// Of the settings.
+        settings: ClockMode,
+    },
+}
+
+const fn word(clock: ClockMode) -> &'static str {
+    match clock {
+        ClockMode::Wall => "wall",
+        ClockMode::Feed => "feed",
+    }
+}
+
+const fn clock_of(simulated: bool) -> ClockMode {
+    if simulated {
+        ClockMode::Feed
+    } else {
+        ClockMode::Wall
+    }
+}
+
+fn same_clock(journal: ClockMode, settings: ClockMode) -> Result<(), RecoverError> {
+    match journal == settings {
+        true => Ok(()),
+        false => Err(RecoverError::Clock { journal, settings }),
+    }
 }
 
 /// The feature plan the journal's operators are of, from the contract kept beside it; `None` when it is not there, or is another.
@@ -80,15 +114,19 @@ pub fn restore(
         let mut written_by_as_many = recovered.snapshots.first().is_none_or(|s| s.shards == shards);
         for (shard, _, image) in &images {
             if *shard == own || !written_by_as_many {
+                same_clock(image.clock, core.options().clock)?;
                 core.restore(image, plan)?;
             }
         }
+        let own_clock = core.options().clock;
         let mut recovery = Recovery::new(core, plan.map(|(_, plan)| plan));
         let mut records = recovered.records()?;
         while let Some(read) = records.read()? {
             let record = read.record()?;
-            if let Record::Start(start) = &record {
-                written_by_as_many = start.shards == shards;
+            match &record {
+                Record::Start(start) => written_by_as_many = start.shards == shards,
+                Record::Bar(bar) => same_clock(clock_of(bar.simulated), own_clock)?,
+                _ => {}
             }
             let shard = read.header.shard;
             let behind = images
@@ -107,14 +145,26 @@ pub fn restore(
 ///
 /// A crash in the midst of a control input can leave it in the records of some cores only; nobody got an acknowledgement then, and
 /// inputs of this kind come one after the other, so cores differ by one at most. The cores that lack it get it now: their
-/// `flatten` orders and records follow as they would have.
+/// `flatten` orders and records follow as they would have. A core that is halted with a position open lost the orders behind its
+/// halt: it is halted again.
 #[must_use]
 pub fn levelling(cores: &[Core]) -> Vec<(usize, Input)> {
     let known: Vec<_> = cores
         .iter()
         .map(|core| (core.latches(), core.directive()))
         .collect();
-    level(&known)
+    let mut inputs = level(&known);
+    for (shard, core) in cores.iter().enumerate() {
+        let told = inputs.iter().any(|(of, _)| *of == shard);
+        let open = core.positions().any(|position| position != Position::Flat);
+        let set = [Latch::Control, Latch::Local]
+            .into_iter()
+            .find(|latch| core.latches().is_set(*latch));
+        if let (false, true, Some(latch)) = (told, open, set) {
+            inputs.push((shard, Input::Halt { latch }));
+        }
+    }
+    inputs
 }
 
 fn level(known: &[(Latches, Option<NewestDirective>)]) -> Vec<(usize, Input)> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::follow::Accepted as AcceptedContracts;
 use crate::bundle::Verified;
 use crate::edges::hub::{Hub, Serving};
-use crate::follower::Bell;
+use crate::follower::{Bell, LogReceipts, Receipt, ReceiptSink};
 use crate::metrics::{Metrics, RunningContract};
 
 /// Tells everybody what runs, once the last core has adopted it.
@@ -43,4 +43,64 @@ fn say_serving(hub: &Hub, metrics: &Metrics, verified: &Verified) {
         origin: origin.to_owned(),
         executor: format!("{:?}", contract.numerics.executor).to_lowercase(),
     });
+}
+
+/// Receipts counted by their outcome, then logged.
+pub(super) struct CountedReceipts {
+    metrics: Arc<Metrics>,
+    log: LogReceipts,
+}
+
+impl CountedReceipts {
+    pub const fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics,
+            log: LogReceipts,
+        }
+    }
+}
+
+impl ReceiptSink for CountedReceipts {
+    fn receipt(&mut self, receipt: &Receipt) {
+        self.metrics.swaps.add(receipt.outcome(), 1);
+        self.log.receipt(receipt);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::hash::ContractDigest;
+    use contracts::ids::ModelId;
+
+    use super::*;
+
+    #[test]
+    fn every_outcome_is_counted_under_its_own_word() {
+        let metrics = Metrics::new(1);
+        let mut receipts = CountedReceipts::new(Arc::clone(&metrics));
+        let contract = ContractDigest::of(b"x");
+        let given = [
+            Receipt::Serving {
+                generation: 1,
+                contract,
+                model_id: ModelId::parse("m").unwrap(),
+                seq: 4,
+            },
+            Receipt::Superseded {
+                generation: 2,
+                contract,
+            },
+            Receipt::Refused {
+                generation: None,
+                contract: None,
+                code: "malformed".to_owned(),
+                detail: String::new(),
+            },
+        ];
+        for (receipt, times) in given.iter().zip(1..) {
+            (0..times).for_each(|_| receipts.receipt(receipt));
+        }
+        let counted: Vec<_> = metrics.swaps.iter().collect();
+        assert_eq!(counted, [("serving", 1), ("superseded", 2), ("refused", 3)]);
+    }
 }

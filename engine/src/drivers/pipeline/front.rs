@@ -143,6 +143,9 @@ impl Intake for Front {
         while let Some(position) = self.inbox.position() {
             self.input(position);
         }
+        while let Some(daily) = self.inbox.daily() {
+            self.input(daily);
+        }
         self.nudge();
         let waiting: usize = self.shards.iter().map(|shard| shard.inputs.len()).sum();
         self.metrics.queue_depth.set("feed_to_core", waiting as u64);

@@ -18,7 +18,6 @@ use crate::drivers::outlet::{Outlet, OutletError, Publish};
 use crate::drivers::ring::{Consumer, Producer, Waker, Woken};
 use crate::drivers::start::note_contract;
 use crate::journal::Syncer;
-use crate::metrics::{Metrics, Stage};
 
 /// Calls for the journal beside its ring; whoever raises one wakes it.
 #[derive(Default)]
@@ -47,7 +46,6 @@ pub(super) struct JournalThread<P> {
     flags: Arc<JournalFlags>,
     syncer: Syncer,
     clock: SharedClock,
-    metrics: Arc<Metrics>,
     ended: watch::Sender<bool>,
     swaps: Swaps,
     /// The journal's own records.
@@ -74,7 +72,6 @@ impl<P: Publish> JournalThread<P> {
         flags: Arc<JournalFlags>,
         syncer: Syncer,
         clock: SharedClock,
-        metrics: Arc<Metrics>,
         ended: watch::Sender<bool>,
     ) -> Self {
         let cores = free.into_iter().zip(wakers).map(|(free, (waker, flags))| Seen {
@@ -91,7 +88,6 @@ impl<P: Publish> JournalThread<P> {
             flags,
             syncer,
             clock,
-            metrics,
             ended,
             swaps: Swaps::new(cores.len()),
             own: Records::default(),
@@ -136,15 +132,7 @@ impl<P: Publish> JournalThread<P> {
 
     fn append(&mut self, mut batch: Box<Batch>) -> Result<(), OutletError> {
         let at = batch.at;
-        if !batch.records.is_empty() {
-            let begun = self.clock.now();
-            self.outlet.append(&mut batch.records, at)?;
-            let taken_ns = self.clock.now().0 - begun.0;
-            self.metrics.stage(Stage::JournalWrite).record_ns(taken_ns);
-            self.metrics
-                .journal_bytes
-                .fetch_add(batch.records.bytes().len() as u64, Ordering::Relaxed);
-        }
+        self.outlet.append(&mut batch.records, at)?;
         self.own.clear();
         self.own.set_simulated(batch.records.is_simulated());
         self.swaps.note(&batch.records, &mut self.own);
@@ -177,9 +165,7 @@ impl<P: Publish> JournalThread<P> {
 
     fn note(&mut self, acceptance: Acceptance) -> Result<(), OutletError> {
         self.release()?;
-        if let Some(writer) = self.outlet.writer() {
-            note_contract(writer, &acceptance.verified, self.clock.now())?;
-        }
+        note_contract(&mut self.outlet, &acceptance.verified, self.clock.now())?;
         // The follower may have been ended meanwhile; the record stands.
         let _unheard = acceptance.journaled.send(());
         Ok(())

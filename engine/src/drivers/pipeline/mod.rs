@@ -174,7 +174,6 @@ impl<P: Publish + 'static> Pipeline<P> {
             Arc::clone(&flags),
             syncer,
             Arc::clone(&clock),
-            Arc::clone(&metrics),
             ended.clone(),
         );
         let journal = std::thread::Builder::new()

@@ -8,6 +8,12 @@
 //! Taken as given, and counted where it matters: when bars were received and processed and decided (inputs of the past), that a
 //! silence *was* announced at all, operators that a builder warmed outside ([`Summary::bars_on_given_operators`]), and the state
 //! in the oldest snapshot where older segments were deleted.
+//!
+//! What is missing is named where numbers show it: record numbers have no hole (the reader refuses one with file and place), nor
+//! have message numbers, nothing may be owed before a `stop`, and only a `start` follows one. Where somebody renumbered everything
+//! behind a removed bar, the next bar of that instrument comes out differently. What no journal can show is that whole records
+//! were cut off its end, at a place where a batch ended and no `stop` was: a killed engine leaves the same bytes. So the end is
+//! reported ([`Summary::stopped`], [`Summary::last_lsn`]), not judged.
 
 mod compare;
 mod difference;
@@ -92,8 +98,16 @@ pub struct Summary {
     pub skipped: u64,
     /// Records at the end that belong to a batch that was not written whole.
     pub unfinished: u64,
+    /// Records that followed from the last ones of a run and are not there: a batch was not written whole, or was cut.
+    pub owed: u64,
     /// Bytes behind the last whole record.
     pub torn_bytes: u64,
+    /// The last record.
+    pub last_lsn: u64,
+    /// True when it is a `stop`: the last run ended in order, so nothing is missing behind it.
+    pub stopped: bool,
+    /// The highest record that the journal itself says was on disk.
+    pub synced_lsn: u64,
     /// Why bits were not compared, where they were not.
     pub other_numerics: Option<String>,
 }
@@ -209,6 +223,15 @@ impl Run<'_> {
     fn take(&mut self, line: &Line<'_>) -> Result<(), VerifyError> {
         self.context.summary.records += 1;
         self.number(line)?;
+        let summary = &mut self.context.summary;
+        if summary.stopped && line.kind() != Kind::Start {
+            return Err(
+                Difference::of(line, "kind", line.kind().word(), "start: the run before stopped").into(),
+            );
+        }
+        summary.last_lsn = line.header.lsn;
+        summary.synced_lsn = summary.synced_lsn.max(line.header.synced_lsn);
+        summary.stopped = line.kind() == Kind::Stop;
         match &line.record {
             Record::Start(start) => {
                 let mut instruments = Vec::new();
@@ -220,7 +243,8 @@ impl Run<'_> {
                 }
                 self.start(&instruments.into(), start.shards)
             }
-            Record::Stop(_) | Record::Contract(_) => Ok(()),
+            Record::Stop(_) => self.stop(line),
+            Record::Contract(_) => Ok(()),
             Record::Swapped(swapped) if self.context.shards > 1 => {
                 match self.shards.iter().all(|shard| shard.has_adopted(swapped)) {
                     true => Ok(()),
@@ -250,13 +274,29 @@ impl Run<'_> {
             .replace(line.header.seq + 1)
             .unwrap_or(line.header.seq);
         if due != line.header.seq {
-            return Err(Difference::of(line, "seq", line.header.seq, due).into());
+            let missing = match line.header.seq.checked_sub(due + 1) {
+                Some(0) => format!("{due}, which is missing before it"),
+                Some(_) => format!("{due}; {due} to {} are missing before it", line.header.seq - 1),
+                None => due.to_string(),
+            };
+            return Err(Difference::of(line, "seq", line.header.seq, missing).into());
         }
         match &line.record {
             Record::Bar(bar) if matches!(bar.outcome, Outcome::Decided { .. }) => {
                 self.context.summary.signals += 1;
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// A run ends in order: everything its cores said was written.
+    fn stop(&mut self, line: &Line<'_>) -> Result<(), VerifyError> {
+        for shard in self.shards.iter_mut().filter(|shard| !shard.is_unborn()) {
+            self.context.summary.unfinished += shard.end(&mut self.context)?;
+            if let Some((kind, _)) = shard.owed() {
+                return Err(Difference::of(line, "kind", line.kind().word(), kind.word()).into());
+            }
         }
         Ok(())
     }
@@ -297,6 +337,7 @@ impl Run<'_> {
         }
         for shard in &mut self.shards {
             self.context.summary.unfinished += shard.end(&mut self.context)?;
+            self.context.summary.owed += shard.owed().map_or(0, |(_, count)| count);
         }
         Ok(self.context.summary)
     }

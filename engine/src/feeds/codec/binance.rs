@@ -7,7 +7,7 @@ use contracts::time::UnixNanos;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::fields::{Decimal, Prices, Text, Whole, candle, instant_ms, interval_name};
+use super::fields::{Decimal, Prices, Text, Whole, candle, instant_ms, interval_name, read, width};
 use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
 use crate::feeds::event::FeedRefusal;
 use crate::feeds::symbols::SymbolTable;
@@ -30,6 +30,11 @@ struct Message<'a> {
     result: Option<Vec<Row>>,
     #[serde(borrow, default)]
     error: Option<Fault<'a>>,
+    /// An error without an envelope.
+    #[serde(default)]
+    code: Option<i64>,
+    #[serde(borrow, default)]
+    msg: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -89,15 +94,9 @@ impl Binance {
         let Some(k) = kline.filter(|_| kind == "kline") else {
             return Ok(Decoded::ignored(FeedRefusal::UnknownKind));
         };
-        let width = match &*k.i.0 {
-            "1m" => Width::Minute,
-            "5m" => Width::FiveMinutes,
-            other => return Err(DecodeError::interval(Source::Binance, other)),
-        };
-        let Some(instrument) = self.symbols.instrument(&k.s.0) else {
-            return Ok(Decoded::ignored(FeedRefusal::UnknownInstrument));
-        };
-        if !k.x {
+        let width = width(Source::Binance, &k.i.0, "1m", "5m")?;
+        let instrument = self.symbols.instrument(&k.s.0);
+        if !k.x && instrument.is_some() {
             return Ok(Decoded::ignored(FeedRefusal::InProgress));
         }
         let prices = Prices {
@@ -124,10 +123,10 @@ impl Binance {
                 return Err(DecodeError::interval(Source::Binance, &interval_name(length)));
             };
             let Some(instrument) = self.symbols.only() else {
-                return Err(DecodeError::Shape {
-                    from: Source::Binance,
-                    what: "kline rows name no symbol, and more than one is subscribed",
-                });
+                return Err(DecodeError::shape(
+                    Source::Binance,
+                    "kline rows name no symbol, and more than one is subscribed",
+                ));
             };
             if end_ms > received_at.to_millis().0 {
                 out.push(Decoded::ignored(FeedRefusal::InProgress));
@@ -141,7 +140,7 @@ impl Binance {
                 volume: row.5,
             };
             out.push(candle(
-                instrument,
+                Some(instrument),
                 width,
                 Finality::Final,
                 instant_ms(open_ms),
@@ -156,9 +155,8 @@ impl Codec for Binance {
     fn subscribe(&self, _after: &After) -> Vec<String> {
         let params: Vec<_> = self
             .symbols
-            .symbols()
-            .iter()
-            .map(|symbol| format!("{}@kline_5m", symbol.vendor.to_lowercase()))
+            .vendors()
+            .map(|vendor| format!("{}@kline_5m", vendor.to_lowercase()))
             .collect();
         vec![serde_json::json!({"method": "SUBSCRIBE", "params": params, "id": 1}).to_string()]
     }
@@ -169,12 +167,14 @@ impl Codec for Binance {
         received_at: UnixNanos,
         out: &mut Vec<Decoded>,
     ) -> Result<(), DecodeError> {
-        let bad = |error| DecodeError::json(Source::Binance, error);
         if text.trim_start().starts_with('[') {
-            let rows: Vec<Row> = serde_json::from_str(text).map_err(bad)?;
+            let rows: Vec<Row> = read(Source::Binance, text)?;
             return self.rows(&rows, received_at, out);
         }
-        let message: Message<'_> = serde_json::from_str(text).map_err(bad)?;
+        let message: Message<'_> = read(Source::Binance, text)?;
+        if let (Some(code), Some(msg)) = (message.code, &message.msg) {
+            return Err(DecodeError::refused(Source::Binance, &code.to_string(), &msg.0));
+        }
         if let Some(fault) = message.error {
             return Err(DecodeError::refused(
                 Source::Binance,
@@ -254,8 +254,13 @@ mod tests {
 
     #[test]
     fn an_error_answer_is_the_sources_refusal() {
-        let text = r#"{"error":{"code":2,"msg":"Invalid request"},"id":1}"#;
-        let error = testing::decode(Source::Binance, "BTCUSDT", text).unwrap_err();
-        assert_eq!(error.reason(), FeedRefusal::SourceError);
+        for text in [
+            r#"{"error":{"code":2,"msg":"Invalid request"},"id":1}"#,
+            r#"{"code":2,"msg":"Invalid request: unknown variant","id":1}"#,
+        ] {
+            let error = testing::decode(Source::Binance, "BTCUSDT", text).unwrap_err();
+            assert_eq!(error.reason(), FeedRefusal::SourceError);
+            assert!(error.to_string().contains("Invalid request"), "{error}");
+        }
     }
 }

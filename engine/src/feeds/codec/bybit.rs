@@ -5,13 +5,16 @@ use std::time::Duration;
 use contracts::time::UnixNanos;
 use serde::Deserialize;
 
-use super::fields::{Decimal, Prices, Text, Whole, candle, instant_ms};
-use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
+use super::fields::{Decimal, Prices, Text, Whole, candle, instant_ms, read, width};
+use super::{After, Codec, DecodeError, Decoded, Finality, Source};
 use crate::feeds::event::{FeedEvent, FeedRefusal};
 use crate::feeds::symbols::SymbolTable;
 
 /// Bybit hangs up on clients that send no ping for a while; its manual asks for one every 20 s.
 const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// Bybit's spot socket refuses a request with more topics.
+const TOPICS_PER_REQUEST: usize = 10;
 
 /// See the module.
 pub(super) struct Bybit {
@@ -54,17 +57,10 @@ impl Bybit {
             out.push(Decoded::ignored(FeedRefusal::UnknownKind));
             return Ok(());
         };
-        let width = match interval {
-            "1" => Width::Minute,
-            "5" => Width::FiveMinutes,
-            other => return Err(DecodeError::interval(Source::Bybit, other)),
-        };
-        let Some(instrument) = self.symbols.instrument(symbol) else {
-            out.push(Decoded::ignored(FeedRefusal::UnknownInstrument));
-            return Ok(());
-        };
+        let width = width(Source::Bybit, interval, "1", "5")?;
+        let instrument = self.symbols.instrument(symbol);
         out.extend(klines.iter().map(|k| {
-            if !k.confirm {
+            if !k.confirm && instrument.is_some() {
                 return Decoded::ignored(FeedRefusal::InProgress);
             }
             let prices = Prices {
@@ -82,13 +78,15 @@ impl Bybit {
 
 impl Codec for Bybit {
     fn subscribe(&self, _after: &After) -> Vec<String> {
-        let args: Vec<_> = self
+        let topics: Vec<_> = self
             .symbols
-            .symbols()
-            .iter()
-            .map(|symbol| format!("kline.5.{}", symbol.vendor))
+            .vendors()
+            .map(|vendor| format!("kline.5.{vendor}"))
             .collect();
-        vec![serde_json::json!({"op": "subscribe", "args": args}).to_string()]
+        topics
+            .chunks(TOPICS_PER_REQUEST)
+            .map(|args| serde_json::json!({"op": "subscribe", "args": args}).to_string())
+            .collect()
     }
 
     fn heartbeat(&self) -> Option<(Duration, &'static str)> {
@@ -101,8 +99,7 @@ impl Codec for Bybit {
         _received_at: UnixNanos,
         out: &mut Vec<Decoded>,
     ) -> Result<(), DecodeError> {
-        let message: Message<'_> =
-            serde_json::from_str(text).map_err(|error| DecodeError::json(Source::Bybit, error))?;
+        let message: Message<'_> = read(Source::Bybit, text)?;
         if let Some(topic) = message.topic {
             return self.topic(&topic.0, &message.data.unwrap_or_default(), out);
         }
@@ -122,14 +119,26 @@ impl Codec for Bybit {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Width;
     use super::super::testing::{self, ignored};
     use super::*;
+    use contracts::ids::InstrumentId;
 
     fn kline(interval: &str, start: i64, confirm: bool) -> String {
         format!(
             r#"{{"topic":"kline.{interval}.SOLUSDT","type":"snapshot","ts":5,"data":[{{"start":{start},"end":{},"interval":"{interval}","open":"3.5","high":"4.125","low":"3.0625","close":"3.25","volume":"17.5","turnover":"1","confirm":{confirm},"timestamp":5}}]}}"#,
             start + 1
         )
+    }
+
+    #[test]
+    fn many_topics_are_asked_for_in_portions() {
+        let names: Vec<_> = (0..25)
+            .map(|k| InstrumentId::parse(&format!("I{k}")).unwrap())
+            .collect();
+        let texts = Bybit::new(SymbolTable::plain(&names, &[]).unwrap()).subscribe(&[]);
+        let topics = texts.iter().map(|text| text.matches("kline.5.").count());
+        assert_eq!(topics.collect::<Vec<_>>(), [10, 10, 5]);
     }
 
     #[test]

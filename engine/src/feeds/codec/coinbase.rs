@@ -3,7 +3,7 @@
 use contracts::time::UnixNanos;
 use serde::Deserialize;
 
-use super::fields::{Decimal, Prices, Text, Whole, candle, instant_s};
+use super::fields::{Decimal, Prices, Text, Whole, candle, instant_s, read};
 use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
 use crate::feeds::event::{FeedEvent, FeedRefusal};
 use crate::feeds::symbols::SymbolTable;
@@ -53,8 +53,7 @@ impl Coinbase {
     }
 
     fn candles(&self, text: &str, out: &mut Vec<Decoded>) -> Result<(), DecodeError> {
-        let message: Candles<'_> =
-            serde_json::from_str(text).map_err(|error| DecodeError::json(Source::Coinbase, error))?;
+        let message: Candles<'_> = read(Source::Coinbase, text)?;
         for mut event in message.events {
             // A snapshot comes newest first; only in order of time is each final because of the next.
             event.candles.sort_by_key(|c| c.start.0);
@@ -67,12 +66,8 @@ impl Coinbase {
                     volume: c.volume,
                 };
                 let start = instant_s(c.start.0);
-                match self.symbols.instrument(&c.product_id.0) {
-                    Some(instrument) => {
-                        candle(instrument, Width::FiveMinutes, Finality::Unflagged, start, prices)
-                    }
-                    None => Decoded::ignored(FeedRefusal::UnknownInstrument),
-                }
+                let instrument = self.symbols.instrument(&c.product_id.0);
+                candle(instrument, Width::FiveMinutes, Finality::Unflagged, start, prices)
             }));
         }
         Ok(())
@@ -81,7 +76,7 @@ impl Coinbase {
 
 impl Codec for Coinbase {
     fn subscribe(&self, _after: &After) -> Vec<String> {
-        let products: Vec<_> = self.symbols.symbols().iter().map(|s| &*s.vendor).collect();
+        let products: Vec<_> = self.symbols.vendors().collect();
         ["candles", "heartbeats"]
             .map(|channel| {
                 serde_json::json!({"type": "subscribe", "product_ids": products, "channel": channel})
@@ -96,8 +91,7 @@ impl Codec for Coinbase {
         _received_at: UnixNanos,
         out: &mut Vec<Decoded>,
     ) -> Result<(), DecodeError> {
-        let kind: Kind<'_> =
-            serde_json::from_str(text).map_err(|error| DecodeError::json(Source::Coinbase, error))?;
+        let kind: Kind<'_> = read(Source::Coinbase, text)?;
         if kind.kind.is_some_and(|kind| kind.0 == "error") {
             let detail = kind.message.map_or_else(Default::default, |message| message.0);
             return Err(DecodeError::refused(Source::Coinbase, "error", &detail));

@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 pub(super) use contracts::native::Text;
 
-use super::{Decoded, Finality, Width};
+use super::{DecodeError, Decoded, Finality, Source, Width};
 use crate::core::input::InstrumentIndex;
 use crate::feeds::event::FeedRefusal;
 
@@ -117,14 +117,49 @@ pub(super) struct Prices {
     pub volume: Decimal,
 }
 
-/// A candle stamped at its open; off the grid of its width it is left out.
+/// One message of `from`.
+pub(super) fn read<'a, T: Deserialize<'a>>(from: Source, text: &'a str) -> Result<T, DecodeError> {
+    serde_json::from_str(text).map_err(|error| DecodeError::Json { from, error })
+}
+
+/// The width a source calls `name`, where one and five minutes are called `one` and `five`.
+pub(super) fn width(from: Source, name: &str, one: &str, five: &str) -> Result<Width, DecodeError> {
+    match name {
+        _ if name == one => Ok(Width::Minute),
+        _ if name == five => Ok(Width::FiveMinutes),
+        other => Err(DecodeError::interval(from, other)),
+    }
+}
+
+/// Reads every item of a message: one that is wrong costs itself, not those after it. The first error is the message's, further
+/// ones are counted.
+pub(super) fn each<T>(
+    items: impl IntoIterator<Item = T>,
+    out: &mut Vec<Decoded>,
+    mut read: impl FnMut(T) -> Result<Option<Decoded>, DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut result = Ok(());
+    for item in items {
+        match read(item) {
+            Ok(decoded) => out.extend(decoded),
+            Err(error) if result.is_ok() => result = Err(error),
+            Err(error) => out.push(Decoded::ignored(error.reason())),
+        }
+    }
+    result
+}
+
+/// A candle stamped at its open; of an instrument nobody asked for, or off the grid of its width, it is left out.
 pub(super) fn candle(
-    instrument: InstrumentIndex,
+    instrument: Option<InstrumentIndex>,
     width: Width,
     finality: Finality,
     open_time: Option<UtcMillis>,
     prices: Prices,
 ) -> Decoded {
+    let Some(instrument) = instrument else {
+        return Decoded::ignored(FeedRefusal::UnknownInstrument);
+    };
     match open_time {
         Some(open_time) if open_time.0.rem_euclid(width.ms()) == 0 => Decoded::Candle {
             instrument,

@@ -10,7 +10,7 @@ use contracts::time::{UnixNanos, UtcMillis};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-use super::fields::{Decimal, Prices, Text, Whole, candle, instant_ms, instant_s, interval_name};
+use super::fields::{Decimal, Prices, Text, Whole, candle, each, instant_ms, instant_s, interval_name, read};
 use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
 use crate::feeds::event::{FeedEvent, FeedRefusal};
 use crate::feeds::symbols::SymbolTable;
@@ -108,36 +108,22 @@ impl<'de> Deserialize<'de> for Rows {
     }
 }
 
-fn bad(error: serde_json::Error) -> DecodeError {
-    DecodeError::json(Source::Kraken, error)
-}
-
 impl Kraken {
     pub(super) fn new(symbols: SymbolTable) -> Self {
         Self { symbols }
     }
 
     fn ohlc(&self, text: &str, out: &mut Vec<Decoded>) -> Result<(), DecodeError> {
-        let Ohlc { mut data } = serde_json::from_str(text).map_err(bad)?;
+        let Ohlc { mut data } = read(Source::Kraken, text)?;
         // A snapshot holds many; only in order of time is each final because of the next. RFC 3339 sorts as text.
         data.sort_by(|a, b| a.interval_begin.0.cmp(&b.interval_begin.0));
-        for c in data {
-            let width = match c.interval {
-                1 => Width::Minute,
-                5 => Width::FiveMinutes,
-                minutes => {
-                    let name = interval_name(minutes.saturating_mul(MINUTE_MS));
-                    return Err(DecodeError::interval(Source::Kraken, &name));
-                }
-            };
-            let Some(instrument) = self.symbols.instrument(&c.symbol.0) else {
-                out.push(Decoded::ignored(FeedRefusal::UnknownInstrument));
-                continue;
-            };
-            let begin = UtcMillis::parse(&c.interval_begin.0).map_err(|_| DecodeError::Shape {
-                from: Source::Kraken,
-                what: "`interval_begin` is no instant",
-            })?;
+        each(data, out, |c| {
+            let length = c.interval.saturating_mul(MINUTE_MS);
+            let width = Width::of_ms(length)
+                .ok_or_else(|| DecodeError::interval(Source::Kraken, &interval_name(length)))?;
+            let instrument = self.symbols.instrument(&c.symbol.0);
+            let begin = UtcMillis::parse(&c.interval_begin.0)
+                .map_err(|_| DecodeError::shape(Source::Kraken, "`interval_begin` is no instant"))?;
             let prices = Prices {
                 open: c.open,
                 high: c.high,
@@ -145,19 +131,19 @@ impl Kraken {
                 close: c.close,
                 volume: c.volume,
             };
-            out.push(candle(
+            let open_time = instant_ms(begin.0);
+            Ok(Some(candle(
                 instrument,
                 width,
                 Finality::Unflagged,
-                instant_ms(begin.0),
+                open_time,
                 prices,
-            ));
-        }
-        Ok(())
+            )))
+        })
     }
 
     fn answer(&self, text: &str, out: &mut Vec<Decoded>) -> Result<(), DecodeError> {
-        let answer: Answer = serde_json::from_str(text).map_err(bad)?;
+        let answer: Answer = read(Source::Kraken, text)?;
         if let Some(error) = answer.error.first() {
             return Err(DecodeError::refused(Source::Kraken, "OHLC", error));
         }
@@ -167,19 +153,16 @@ impl Kraken {
             }
             let spacing = rows.windows(2).map(|w| w[1].0.0.saturating_sub(w[0].0.0)).min();
             let Some(spacing_s) = spacing else {
-                return Err(DecodeError::Shape {
-                    from: Source::Kraken,
-                    what: "a single row does not tell its interval",
-                });
+                return Err(DecodeError::shape(
+                    Source::Kraken,
+                    "a single row does not tell its interval",
+                ));
             };
             let spacing_ms = spacing_s.saturating_mul(1_000);
             let Some(width) = Width::of_ms(spacing_ms) else {
                 return Err(DecodeError::interval(Source::Kraken, &interval_name(spacing_ms)));
             };
-            let Some(instrument) = self.symbols.instrument(&symbol) else {
-                out.push(Decoded::ignored(FeedRefusal::UnknownInstrument));
-                continue;
-            };
+            let instrument = self.symbols.instrument(&symbol);
             out.extend(rows.iter().map(|row| {
                 let prices = Prices {
                     open: row.1,
@@ -197,7 +180,7 @@ impl Kraken {
 
 impl Codec for Kraken {
     fn subscribe(&self, _after: &After) -> Vec<String> {
-        let symbols: Vec<_> = self.symbols.symbols().iter().map(|s| &*s.vendor).collect();
+        let symbols: Vec<_> = self.symbols.vendors().collect();
         let params =
             serde_json::json!({"channel": "ohlc", "symbol": symbols, "interval": 5, "snapshot": true});
         vec![serde_json::json!({"method": "subscribe", "params": params}).to_string()]
@@ -209,7 +192,7 @@ impl Codec for Kraken {
         _received_at: UnixNanos,
         out: &mut Vec<Decoded>,
     ) -> Result<(), DecodeError> {
-        let kind: Kind<'_> = serde_json::from_str(text).map_err(bad)?;
+        let kind: Kind<'_> = read(Source::Kraken, text)?;
         match (kind.channel, kind.method) {
             (Some(channel), _) => match &*channel.0 {
                 "ohlc" => return self.ohlc(text, out),
@@ -218,7 +201,7 @@ impl Codec for Kraken {
                 _ => out.push(Decoded::ignored(FeedRefusal::UnknownKind)),
             },
             (None, Some(method)) if kind.success == Some(false) => {
-                let refusal: Refusal<'_> = serde_json::from_str(text).map_err(bad)?;
+                let refusal: Refusal<'_> = read(Source::Kraken, text)?;
                 let detail = refusal.error.map_or_else(Default::default, |error| error.0);
                 return Err(DecodeError::refused(Source::Kraken, &method.0, &detail));
             }

@@ -13,7 +13,6 @@ mod polygon;
 mod testing;
 mod twelvedata;
 
-use std::fmt;
 use std::time::Duration;
 
 use contracts::bar::Bar;
@@ -21,6 +20,7 @@ use contracts::limits::BAR_INTERVAL_MS;
 use contracts::time::{UnixNanos, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use super::credentials::Credentials;
 use super::event::{FeedEvent, FeedRefusal};
 use super::symbols::SymbolTable;
 use crate::core::input::InstrumentIndex;
@@ -87,6 +87,22 @@ impl Source {
         Self::ALL.iter().copied().find(|source| source.word() == word)
     }
 
+    /// Whether it wants a key, and a secret, from its clients.
+    #[must_use]
+    pub const fn asks_for(self) -> (bool, bool) {
+        match self {
+            Self::Alpaca => (true, true),
+            Self::Polygon | Self::TwelveData => (true, false),
+            _ => (false, false),
+        }
+    }
+
+    /// Whether the key is part of the URL (`?apikey=…`) instead of a message.
+    #[must_use]
+    pub const fn key_in_url(self) -> bool {
+        matches!(self, Self::TwelveData)
+    }
+
     /// A codec for one connection. Codecs may hold state of the connection; a new connection gets a new one.
     #[must_use]
     pub fn codec(self, symbols: SymbolTable, credentials: &Credentials) -> Box<dyn Codec + Send> {
@@ -104,21 +120,6 @@ impl Source {
     }
 }
 
-/// What a source asks of its clients; empty for those that ask nothing. Never printed.
-#[derive(Clone, Default)]
-pub struct Credentials {
-    /// Alpaca's key id, Polygon's key.
-    pub key: String,
-    /// Alpaca's secret.
-    pub secret: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(..)")
-    }
-}
-
 /// What is held already of an instrument, by [`InstrumentIndex`]: its newest close time.
 pub type After = [Option<UtcMillis>];
 
@@ -126,6 +127,12 @@ pub type After = [Option<UtcMillis>];
 pub trait Codec {
     /// The texts to send after connecting, in order. `after[i]` = newest close time held of instrument i.
     fn subscribe(&self, after: &After) -> Vec<String>;
+
+    /// Texts to send because of what was decoded last, in order: a source that must know its client first is asked for prices
+    /// only then.
+    fn due(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// True when the source itself goes on after the subscription's close times, so that nothing need be back-filled.
     fn resumes(&self) -> bool {
@@ -275,8 +282,8 @@ fn repeated(text: &str) -> String {
 }
 
 impl DecodeError {
-    fn json(from: Source, error: serde_json::Error) -> Self {
-        Self::Json { from, error }
+    fn shape(from: Source, what: &'static str) -> Self {
+        Self::Shape { from, what }
     }
 
     fn interval(from: Source, interval: &str) -> Self {
@@ -323,8 +330,8 @@ mod tests {
             r#"{"args":[{"channel":"candle5m","instId":"X/Y"}],"op":"subscribe"}"#,
             r#"{"method":"subscribe","params":{"channel":"ohlc","interval":5,"snapshot":true,"symbol":["X/Y"]}}"#,
             r#"{"channel":"heartbeats","product_ids":["X/Y"],"type":"subscribe"}"#,
-            r#"{"action":"subscribe","bars":["X/Y"],"updatedBars":["X/Y"]}"#,
-            r#"{"action":"subscribe","params":"X-Y"}"#,
+            r#"{"action":"auth","key":"the-key","secret":"the-secret"}"#,
+            r#"{"action":"auth","params":"the-key"}"#,
             r#"{"action":"subscribe","params":{"symbols":"X/Y"}}"#,
         ];
         let id = InstrumentId::parse("X/Y").unwrap();

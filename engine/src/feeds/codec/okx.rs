@@ -6,8 +6,8 @@ use contracts::time::UnixNanos;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::fields::{Decimal, Prices, Text, Whole, candle, instant_ms};
-use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
+use super::fields::{Decimal, Prices, Text, Whole, candle, each, instant_ms, read, width};
+use super::{After, Codec, DecodeError, Decoded, Finality, Source};
 use crate::feeds::event::{FeedEvent, FeedRefusal};
 use crate::feeds::symbols::SymbolTable;
 
@@ -65,17 +65,10 @@ impl Okx {
             out.push(Decoded::ignored(FeedRefusal::UnknownKind));
             return Ok(());
         };
-        let width = match interval {
-            "1m" => Width::Minute,
-            "5m" => Width::FiveMinutes,
-            other => return Err(DecodeError::interval(Source::Okx, other)),
-        };
+        let width = width(Source::Okx, interval, "1m", "5m")?;
         let named = arg.instrument.as_ref();
-        let Some(instrument) = named.and_then(|name| self.symbols.instrument(&name.0)) else {
-            out.push(Decoded::ignored(FeedRefusal::UnknownInstrument));
-            return Ok(());
-        };
-        for row in rows {
+        let instrument = named.and_then(|name| self.symbols.instrument(&name.0));
+        each(rows, out, |row| {
             let prices = Prices {
                 open: row.1,
                 high: row.2,
@@ -83,18 +76,24 @@ impl Okx {
                 close: row.4,
                 volume: row.5,
             };
-            out.push(match &*row.8.0 {
-                "1" => candle(instrument, width, Finality::Final, instant_ms(row.0.0), prices),
-                "0" => Decoded::ignored(FeedRefusal::InProgress),
-                _ => {
-                    return Err(DecodeError::Shape {
-                        from: Source::Okx,
-                        what: "a candle's last element is neither \"0\" nor \"1\"",
-                    });
+            match &*row.8.0 {
+                "0" if instrument.is_some() => Ok(Some(Decoded::ignored(FeedRefusal::InProgress))),
+                "0" | "1" => {
+                    let open_time = instant_ms(row.0.0);
+                    Ok(Some(candle(
+                        instrument,
+                        width,
+                        Finality::Final,
+                        open_time,
+                        prices,
+                    )))
                 }
-            });
-        }
-        Ok(())
+                _ => Err(DecodeError::shape(
+                    Source::Okx,
+                    "a candle's last element is neither \"0\" nor \"1\"",
+                )),
+            }
+        })
     }
 }
 
@@ -102,9 +101,8 @@ impl Codec for Okx {
     fn subscribe(&self, _after: &After) -> Vec<String> {
         let args: Vec<_> = self
             .symbols
-            .symbols()
-            .iter()
-            .map(|symbol| serde_json::json!({"channel": "candle5m", "instId": symbol.vendor}))
+            .vendors()
+            .map(|vendor| serde_json::json!({"channel": "candle5m", "instId": vendor}))
             .collect();
         vec![serde_json::json!({"op": "subscribe", "args": args}).to_string()]
     }
@@ -123,14 +121,16 @@ impl Codec for Okx {
             out.push(Decoded::Event(FeedEvent::Heartbeat));
             return Ok(());
         }
-        let message: Message<'_> =
-            serde_json::from_str(text).map_err(|error| DecodeError::json(Source::Okx, error))?;
+        let message: Message<'_> = read(Source::Okx, text)?;
         match (message.event, message.arg) {
-            (Some(event), _) if event.0 == "error" => Err(DecodeError::refused(
-                Source::Okx,
-                message.code.as_ref().map_or("", |code| &code.0),
-                message.msg.as_ref().map_or("", |msg| &msg.0),
-            )),
+            // The second: too many connections have this channel, so the subscription was not taken.
+            (Some(event), _) if matches!(&*event.0, "error" | "channel-conn-count-error") => {
+                Err(DecodeError::refused(
+                    Source::Okx,
+                    message.code.as_ref().map_or(&*event.0, |code| &code.0),
+                    message.msg.as_ref().map_or("", |msg| &msg.0),
+                ))
+            }
             (Some(_), _) => Ok(()),
             (None, Some(arg)) => self.rows(&arg, &message.data.unwrap_or_default(), out),
             (None, None) => {
@@ -143,6 +143,7 @@ impl Codec for Okx {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Width;
     use super::super::testing::{self, ignored};
     use super::*;
 
@@ -169,5 +170,14 @@ mod tests {
         assert_eq!(read("pong").unwrap(), [Decoded::Event(FeedEvent::Heartbeat)]);
         let error = read(r#"{"event":"error","code":"60012","msg":"Invalid request"}"#).unwrap_err();
         assert!(error.to_string().contains("60012"), "{error}");
+        let crowded =
+            r#"{"event":"channel-conn-count-error","channel":"candle5m","connCount":"31","connId":"a"}"#;
+        assert_eq!(read(crowded).unwrap_err().reason(), FeedRefusal::SourceError);
+        assert_eq!(
+            read(r#"{"event":"subscribe","arg":{"channel":"candle5m","instId":"ETH-USDT"}}"#).unwrap(),
+            []
+        );
+        let other = closed.replace("ETH-USDT", "XRP-USDT");
+        assert_eq!(read(&other).unwrap(), [ignored(FeedRefusal::UnknownInstrument)]);
     }
 }

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use contracts::time::UnixNanos;
 use serde::Deserialize;
 
-use super::fields::{Decimal, Prices, Text, Whole, candle, instant_ms, interval_name};
-use super::{After, Codec, Credentials, DecodeError, Decoded, Finality, Source, Width};
+use super::fields::{Decimal, Prices, Text, Whole, candle, each, instant_ms, interval_name, read};
+use super::{After, Codec, DecodeError, Decoded, Finality, Source, Width};
 use crate::core::input::InstrumentIndex;
+use crate::feeds::credentials::Credentials;
 use crate::feeds::event::FeedRefusal;
 use crate::feeds::symbols::SymbolTable;
 use crate::limits::MINUTE_MS;
@@ -20,6 +21,8 @@ pub(super) struct Polygon {
     symbols: SymbolTable,
     by_topic: HashMap<String, InstrumentIndex>,
     credentials: Credentials,
+    /// Known to the source, and not yet subscribed.
+    admitted: bool,
 }
 
 #[derive(Deserialize)]
@@ -64,13 +67,16 @@ impl Polygon {
             symbols,
             by_topic,
             credentials,
+            admitted: false,
         }
     }
 
     fn minute(&self, item: &Item<'_>) -> Result<Decoded, DecodeError> {
-        let incomplete = || DecodeError::Shape {
-            from: Source::Polygon,
-            what: "an aggregate needs sym or pair, o, h, l, c and s",
+        let incomplete = || {
+            DecodeError::shape(
+                Source::Polygon,
+                "an aggregate needs sym or pair, o, h, l, c and s",
+            )
         };
         let start = item.s.ok_or_else(incomplete)?.0;
         if let Some(end) = item.e {
@@ -88,27 +94,48 @@ impl Polygon {
             volume: item.v.unwrap_or(Decimal(0.0)),
         };
         let known = self.by_topic.get(&topic(&format!("{}.{}", item.ev.0, name.0)));
-        Ok(
-            known.map_or(Decoded::ignored(FeedRefusal::UnknownInstrument), |&instrument| {
-                candle(
-                    instrument,
-                    Width::Minute,
-                    Finality::Final,
-                    instant_ms(start),
-                    prices,
-                )
-            }),
-        )
+        let open_time = instant_ms(start);
+        Ok(candle(
+            known.copied(),
+            Width::Minute,
+            Finality::Final,
+            open_time,
+            prices,
+        ))
+    }
+
+    fn item(&mut self, item: &Item<'_>) -> Result<Option<Decoded>, DecodeError> {
+        match &*item.ev.0 {
+            "CA" | "AM" | "XA" => self.minute(item).map(Some),
+            "A" | "CAS" | "XAS" => Err(DecodeError::interval(Source::Polygon, "1s")),
+            "status" => match item.status.as_ref().map_or("", |status| &status.0) {
+                "connected" | "success" => Ok(None),
+                "auth_success" => {
+                    self.admitted = true;
+                    Ok(None)
+                }
+                // auth_failed, auth_timeout, max_connections, error, and what will be thought of next.
+                other => {
+                    let detail = item.message.as_ref().map_or("", |message| &message.0);
+                    Err(DecodeError::refused(Source::Polygon, other, detail))
+                }
+            },
+            _ => Ok(Some(Decoded::ignored(FeedRefusal::UnknownKind))),
+        }
     }
 }
 
 impl Codec for Polygon {
     fn subscribe(&self, _after: &After) -> Vec<String> {
-        let topics: Vec<_> = self.symbols.symbols().iter().map(|s| topic(&s.vendor)).collect();
-        vec![
-            serde_json::json!({"action": "auth", "params": self.credentials.key}).to_string(),
-            serde_json::json!({"action": "subscribe", "params": topics.join(",")}).to_string(),
-        ]
+        vec![serde_json::json!({"action": "auth", "params": self.credentials.key}).to_string()]
+    }
+
+    fn due(&mut self) -> Vec<String> {
+        if !std::mem::take(&mut self.admitted) {
+            return Vec::new();
+        }
+        let topics: Vec<_> = self.symbols.vendors().map(topic).collect();
+        vec![serde_json::json!({"action": "subscribe", "params": topics.join(",")}).to_string()]
     }
 
     fn decode(
@@ -117,26 +144,8 @@ impl Codec for Polygon {
         _received_at: UnixNanos,
         out: &mut Vec<Decoded>,
     ) -> Result<(), DecodeError> {
-        let items: Vec<Item<'_>> =
-            serde_json::from_str(text).map_err(|error| DecodeError::json(Source::Polygon, error))?;
-        for item in items {
-            match &*item.ev.0 {
-                "CA" | "AM" | "XA" => out.push(self.minute(&item)?),
-                "A" | "CAS" | "XAS" => return Err(DecodeError::interval(Source::Polygon, "1s")),
-                "status" => {
-                    let status = item.status.as_ref().map_or("", |status| &status.0);
-                    if matches!(
-                        status,
-                        "auth_failed" | "error" | "max_connections" | "auth_timeout"
-                    ) {
-                        let detail = item.message.as_ref().map_or("", |message| &message.0);
-                        return Err(DecodeError::refused(Source::Polygon, status, detail));
-                    }
-                }
-                _ => out.push(Decoded::ignored(FeedRefusal::UnknownKind)),
-            }
-        }
-        Ok(())
+        let items: Vec<Item<'_>> = read(Source::Polygon, text)?;
+        each(items, out, |item| self.item(&item))
     }
 }
 
@@ -144,6 +153,7 @@ impl Codec for Polygon {
 mod tests {
     use super::super::testing::{self, ignored};
     use super::*;
+    use contracts::ids::InstrumentId;
 
     #[test]
     fn minutes_of_every_market_and_nothing_else() {
@@ -173,7 +183,27 @@ mod tests {
         assert_eq!(read(&other).unwrap(), [ignored(FeedRefusal::UnknownInstrument)]);
         let ok = r#"[{"ev":"status","status":"auth_success","message":"authenticated"}]"#;
         assert_eq!(read(ok).unwrap(), []);
-        let failed = r#"[{"ev":"status","status":"auth_failed","message":"bad key"}]"#;
-        assert_eq!(read(failed).unwrap_err().reason(), FeedRefusal::SourceError);
+        for status in ["auth_failed", "max_connections", "not_thought_of"] {
+            let failed = format!(r#"[{{"ev":"status","status":"{status}","message":"why"}}]"#);
+            assert_eq!(read(&failed).unwrap_err().reason(), FeedRefusal::SourceError);
+        }
+    }
+
+    #[test]
+    fn it_subscribes_when_it_has_been_admitted_and_once() {
+        let name = InstrumentId::parse("CA.USD-COP").unwrap();
+        let mut codec = Polygon::new(SymbolTable::plain(&[name], &[]).unwrap(), Credentials::default());
+        let mut say = |text: &str| {
+            codec.decode(text, UnixNanos(0), &mut Vec::new()).ok();
+            codec.due()
+        };
+        assert!(
+            say(r#"[{"ev":"status","status":"connected","message":"Connected Successfully"}]"#).is_empty()
+        );
+        let asked = say(r#"[{"ev":"status","status":"auth_success","message":"authenticated"}]"#);
+        assert_eq!(asked, [r#"{"action":"subscribe","params":"CA.USD-COP"}"#]);
+        assert!(
+            say(r#"[{"ev":"status","status":"success","message":"subscribed to: CA.USD-COP"}]"#).is_empty()
+        );
     }
 }

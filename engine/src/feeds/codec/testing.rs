@@ -4,8 +4,9 @@ use contracts::bar::Bar;
 use contracts::ids::InstrumentId;
 use contracts::time::{UnixNanos, UtcMillis};
 
-use super::{Credentials, DecodeError, Decoded, Finality, Source, Width};
+use super::{DecodeError, Decoded, Finality, Source, Width};
 use crate::core::input::InstrumentIndex;
+use crate::feeds::credentials::Credentials;
 use crate::feeds::event::FeedRefusal;
 use crate::feeds::symbols::{Symbol, SymbolTable};
 

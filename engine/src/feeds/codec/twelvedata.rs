@@ -1,12 +1,12 @@
-//! Twelve Data prices: ticks only, stamped in seconds; bars are aggregated here. The key is part of the URL.
+//! Twelve Data prices: ticks only, stamped in seconds; bars are aggregated here. The key is part of the request's
+//! URL, put there by the client.
 
 use std::time::Duration;
 
 use contracts::time::UnixNanos;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
-use super::fields::{Decimal, Text, Whole, instant_s};
+use super::fields::{Decimal, Text, Whole, instant_s, read};
 use super::{After, Codec, DecodeError, Decoded, Source};
 use crate::feeds::event::{FeedEvent, FeedRefusal};
 use crate::feeds::symbols::SymbolTable;
@@ -21,8 +21,9 @@ pub(super) struct TwelveData {
 
 #[derive(Deserialize)]
 struct Message<'a> {
-    #[serde(borrow)]
-    event: Text<'a>,
+    /// Absent in an error.
+    #[serde(borrow, default)]
+    event: Option<Text<'a>>,
     #[serde(borrow, default)]
     symbol: Option<Text<'a>>,
     #[serde(default)]
@@ -31,8 +32,12 @@ struct Message<'a> {
     price: Option<Decimal>,
     #[serde(borrow, default)]
     status: Option<Text<'a>>,
+    /// Why a request as a whole was refused.
+    #[serde(borrow, default)]
+    message: Option<Text<'a>>,
+    /// The symbols that were refused: a name each, or an object with name, code and message.
     #[serde(default)]
-    fails: Option<Vec<IgnoredAny>>,
+    fails: Option<Vec<serde_json::Value>>,
 }
 
 impl TwelveData {
@@ -44,10 +49,10 @@ impl TwelveData {
         let (Some(symbol), Some(timestamp), Some(price)) =
             (&message.symbol, message.timestamp, message.price)
         else {
-            return Err(DecodeError::Shape {
-                from: Source::TwelveData,
-                what: "a price needs symbol, timestamp and price",
-            });
+            return Err(DecodeError::shape(
+                Source::TwelveData,
+                "a price needs symbol, timestamp and price",
+            ));
         };
         let Some(instrument) = self.symbols.instrument(&symbol.0) else {
             return Ok(Decoded::ignored(FeedRefusal::UnknownInstrument));
@@ -62,9 +67,18 @@ impl TwelveData {
     }
 }
 
+/// A refused symbol, and why where that is said.
+fn failed(fail: &serde_json::Value) -> String {
+    let symbol = fail.as_str().or_else(|| fail["symbol"].as_str()).unwrap_or("?");
+    match fail["message"].as_str() {
+        Some(why) => format!("{symbol} ({why})"),
+        None => symbol.to_owned(),
+    }
+}
+
 impl Codec for TwelveData {
     fn subscribe(&self, _after: &After) -> Vec<String> {
-        let symbols: Vec<_> = self.symbols.symbols().iter().map(|s| &*s.vendor).collect();
+        let symbols: Vec<_> = self.symbols.vendors().collect();
         let params = serde_json::json!({"symbols": symbols.join(",")});
         vec![serde_json::json!({"action": "subscribe", "params": params}).to_string()]
     }
@@ -79,23 +93,23 @@ impl Codec for TwelveData {
         _received_at: UnixNanos,
         out: &mut Vec<Decoded>,
     ) -> Result<(), DecodeError> {
-        let message: Message<'_> =
-            serde_json::from_str(text).map_err(|error| DecodeError::json(Source::TwelveData, error))?;
-        match &*message.event.0 {
+        let message: Message<'_> = read(Source::TwelveData, text)?;
+        let event = message.event.as_ref().map_or("", |event| &event.0);
+        let refused = message.status.as_ref().is_some_and(|status| status.0 == "error");
+        match event {
             "price" => out.push(self.price(&message)?),
             "heartbeat" | "heartbeat-status" => out.push(Decoded::Event(FeedEvent::Heartbeat)),
             "subscribe-status" => {
-                let failed = message.fails.map_or(0, |fails| fails.len());
-                let refused = message.status.is_some_and(|status| status.0 == "error");
-                if failed > 0 || refused {
-                    let detail = format!("{failed} symbols were refused");
-                    return Err(DecodeError::refused(
-                        Source::TwelveData,
-                        "subscribe-status",
-                        &detail,
-                    ));
+                let fails: Vec<_> = message.fails.iter().flatten().map(failed).collect();
+                if refused || !fails.is_empty() {
+                    return Err(DecodeError::refused(Source::TwelveData, event, &fails.join(", ")));
                 }
             }
+            _ if refused => {
+                let detail = message.message.as_ref().map_or("", |message| &message.0);
+                return Err(DecodeError::refused(Source::TwelveData, "error", detail));
+            }
+            "" => return Err(DecodeError::shape(Source::TwelveData, "it has no `event`")),
             _ => out.push(Decoded::ignored(FeedRefusal::UnknownKind)),
         }
         Ok(())
@@ -132,7 +146,17 @@ mod tests {
             [ignored(FeedRefusal::UnknownKind)]
         );
         let fails = r#"{"event":"subscribe-status","status":"ok","success":[],"fails":["USD/XYZ"]}"#;
-        assert_eq!(read(fails).unwrap_err().reason(), FeedRefusal::SourceError);
+        let fails = read(fails).unwrap_err();
+        assert_eq!(fails.reason(), FeedRefusal::SourceError);
+        assert!(fails.to_string().contains("USD/XYZ"), "{fails}");
+        let why = r#"{"event":"subscribe-status","status":"ok","fails":[{"symbol":"BAD","code":404,"message":"not found"}]}"#;
+        assert!(read(why).unwrap_err().to_string().contains("BAD (not found)"));
+        let taken =
+            r#"{"event":"subscribe-status","status":"ok","success":[{"symbol":"USD/COP"}],"fails":null}"#;
+        assert_eq!(read(taken).unwrap(), []);
+        let key = r#"{"code":401,"message":"wrong key","status":"error"}"#;
+        assert!(read(key).unwrap_err().to_string().contains("wrong key"));
+        assert_eq!(read("{}").unwrap_err().reason(), FeedRefusal::Malformed);
         assert_eq!(
             read(r#"{"event":"price","symbol":"USD/COP"}"#)
                 .unwrap_err()

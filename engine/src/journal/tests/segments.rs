@@ -142,6 +142,32 @@ fn old_segments_go_and_the_last_stays() {
 }
 
 #[test]
+fn the_smallest_retention_leaves_the_last_segment() {
+    let disk = SimDisk::default();
+    let none = JournalOptions {
+        retention_bytes: 1,
+        retention_days: 0,
+        ..options(Durability::Process, 300)
+    };
+    let mut writer = started(&disk, none, BOOT);
+    for n in 0..20 {
+        if writer.wants_snapshot(0) {
+            put(&mut writer, &mut snapshot(0, 1, b"state"));
+        }
+        put(&mut writer, &mut batch(n));
+    }
+    assert!(writer.retain(UnixNanos(i64::MAX)).unwrap() > 0);
+    let left = writer.reader().segments();
+    assert_eq!(left.len(), 1);
+    assert!(
+        left[0].bytes > none.retention_bytes,
+        "larger than allowed, and still there"
+    );
+    assert_eq!(writer.retain(UnixNanos(i64::MAX)).unwrap(), 0);
+    put(&mut writer, &mut batch(20));
+}
+
+#[test]
 fn a_real_directory_is_locked_and_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let real = || Arc::new(RealDisk::locked(dir.path()).unwrap());

@@ -32,17 +32,19 @@ fn a_planned_end_sends_what_is_published_and_closes_1001() {
 #[test]
 fn a_fault_is_said_after_everything_published() {
     run(async {
-        let mut rig = Rig::start(Setup::default()).await;
-        let mut client = rig.resume(1).await;
-        rig.publish(3);
-        rig.hub.fault(FaultCode::JournalFailed);
-        let (seen, end) = client.drain().await;
-        assert_eq!(
-            seen.iter().map(|value| value["seq"].as_u64()).collect::<Vec<_>>(),
-            [Some(1), Some(2), Some(3), None]
-        );
-        assert_eq!(seen[3], json!({"type": "fault", "code": "journal_failed"}));
-        assert_eq!(end, End::Closed(1011, "fault".into()));
+        for code in FaultCode::ALL {
+            let mut rig = Rig::start(Setup::default()).await;
+            let mut client = rig.resume(1).await;
+            rig.publish(3);
+            rig.hub.fault(code);
+            let (seen, end) = client.drain().await;
+            assert_eq!(
+                seen.iter().map(|value| value["seq"].as_u64()).collect::<Vec<_>>(),
+                [Some(1), Some(2), Some(3), None]
+            );
+            assert_eq!(seen[3], json!({"type": "fault", "code": code.word()}));
+            assert_eq!(end, End::Closed(1011, "fault".into()));
+        }
     });
 }
 

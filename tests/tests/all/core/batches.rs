@@ -2,6 +2,7 @@
 
 use contracts::reason::Withheld;
 use engine::core::counters::{REASON_WORDS, reason_index};
+use engine::core::record::Record;
 use engine::core::{CoreOptions, Input};
 use testkit::market::{Market, MarketSpec};
 use testkit::rig::{self, Rig};
@@ -113,4 +114,38 @@ fn repeats_conflicts_and_strangers_give_no_result() {
         (counters.duplicates, counters.conflicts, counters.accepted),
         (1, 1, 2)
     );
+}
+
+#[test]
+fn two_bars_of_one_instrument_never_share_a_batch() {
+    let features = rig::features("technical_8");
+    let market = Market::generate(&MarketSpec::many(11, 2, DAYS));
+    let options = rig::options(&market.instruments, &features);
+    let mut rig = Rig::new(options.clone());
+    rig.cell.publish(rig::bundle(&features, &options, 1, 5));
+    let (one, two) = (&market.bars[0], &market.bars[1]);
+    let pairs = one.len().min(two.len()) / 2;
+    let mut carried = 0;
+    for pair in 0..pairs {
+        let at = 2 * pair;
+        let inputs = [(0, one[at]), (1, two[at]), (0, one[at + 1]), (1, two[at + 1])];
+        let seen = results(rig.step(&inputs.map(|(instrument, bar)| rig::bar_input(instrument, bar))));
+        assert_eq!(seen.len(), 4);
+        for (instrument, (name, ..)) in [0, 1, 0, 1].into_iter().zip(&seen) {
+            assert_eq!(name, market.instruments[instrument].as_str());
+        }
+        // The second bar's observation holds the position that the first one's decision left.
+        let mut before = Vec::new();
+        for record in rig.records.iter() {
+            if let Ok(Record::Bar(bar)) = record {
+                before.push(bar.position_before);
+            }
+        }
+        assert_eq!([before[2], before[3]], [seen[0].3, seen[1].3]);
+        carried += usize::from(before[0] != before[2]);
+    }
+    assert!(carried > 0, "no position ever changed between the two");
+    let sizes = &rig.core.counters().batch_sizes;
+    assert!(sizes[2] > 0);
+    assert!(sizes[3..].iter().all(|batches| *batches == 0), "{sizes:?}");
 }

@@ -1,9 +1,16 @@
 //! The core's rules, on generated bars and seeded models: no files, no threads.
 
 mod batches;
+mod feedback;
 mod halt;
+mod history;
+mod reasons;
 mod recovery;
+mod restart;
+mod silence;
+mod snapshot_bytes;
 mod swap;
+mod time;
 
 use contracts::action::Raw;
 use contracts::reason::Position;

@@ -118,6 +118,25 @@ fn a_warm_up_that_is_too_old_is_refused_and_the_old_model_goes_on() {
     assert_eq!(rig.core.counters().swaps, 2, "an idle core adopts too");
 }
 
+#[test]
+fn bars_the_warm_up_has_seen_are_not_observed_again() {
+    let features = rig::features("technical_8");
+    let market = Market::generate(&MarketSpec::usdcop_like(5, "USDCOP", 10));
+    let options = rig::options(&market.instruments, &features);
+    let mut rig = Rig::new(options.clone());
+    let bars: Vec<Input> = market.bars[0].iter().map(|bar| rig::bar_input(0, *bar)).collect();
+    rig.step(&bars[..100]);
+    rig.cell
+        .publish(testkit::rig::warmed(&features, &options, 1, 77, &bars[..110]));
+    assert_eq!(results(rig.step(&bars[100..110])).len(), 0);
+    let counters = rig.core.counters();
+    assert_eq!(
+        (counters.accepted, counters.out_of_order, counters.duplicates),
+        (100, 9, 1)
+    );
+    assert_eq!(results(rig.step(&bars[110..111])).len(), 1);
+}
+
 /// Whether it decided, and the observation with the position feature.
 fn observations(rig: &mut Rig, input: &Input) -> Vec<(bool, Vec<f32>)> {
     rig.step(std::slice::from_ref(input))

@@ -3,6 +3,7 @@
 mod faults;
 mod file_server;
 mod samples;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -31,28 +31,41 @@ pub struct Client {
 impl Client {
     /// Connects and subscribes to everything, from `resume` (seq, epoch) on when there is one.
     pub async fn connect(address: SocketAddr, resume: Option<(u64, u64)>) -> Self {
+        let client = Self::try_connect(address, None, resume).await;
+        client.unwrap_or_else(|| panic!("nobody takes a client at {address}"))
+    }
+
+    /// The same for the instruments `names`; `None` when the engine is gone, or goes meanwhile.
+    pub async fn try_connect(
+        address: SocketAddr,
+        names: Option<&[String]>,
+        resume: Option<(u64, u64)>,
+    ) -> Option<Self> {
         let mut request = format!("ws://{address}/v1/signals")
             .into_client_request()
             .unwrap();
         let bearer = format!("Bearer {TOKEN}").parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
-        let (socket, _) = within("the upgrade", connect_async(request)).await.unwrap();
+        let (socket, _) = within("the upgrade", connect_async(request)).await.ok()?;
         let mut client = Self {
             socket,
             welcome: Value::Null,
         };
         let mut subscribe = json!({"op": "subscribe", "instruments": "*"});
+        if let Some(names) = names {
+            subscribe["instruments"] = names.into();
+        }
         if let Some((seq, epoch)) = resume {
             subscribe["resume_from"] = seq.into();
             subscribe["epoch"] = epoch.into();
         }
         match client.next().await {
             Heard::Message(welcome, _) if welcome["type"] == "welcome" => client.welcome = welcome,
+            Heard::End(_) => return None,
             other => panic!("no welcome but {other:?}"),
         }
         let sent = client.socket.send(Message::text(subscribe.to_string())).await;
-        sent.unwrap();
-        client
+        sent.is_ok().then_some(client)
     }
 
     /// The epoch of the welcome.

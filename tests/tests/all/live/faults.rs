@@ -17,10 +17,10 @@ use super::client::is_result;
 use super::{Client, Place};
 
 /// One the contract sets no price bounds for, so that a level may shift.
-const NAME: &str = "SYN00";
+pub const NAME: &str = "SYN00";
 const HOUR_MS: i64 = 3_600_000;
 
-fn place(clock: &'static str) -> Place {
+pub fn place(clock: &'static str) -> Place {
     let spec = MarketSpec {
         missing_per_mille: 0,
         ..MarketSpec::usdcop_like(5, NAME, 5)
@@ -29,8 +29,14 @@ fn place(clock: &'static str) -> Place {
 }
 
 fn live(place: &Place, feed: &str) -> Live {
+    live_with(place, feed, |_| {})
+}
+
+/// An engine in process whose settings are `change`d before it starts.
+pub fn live_with(place: &Place, feed: &str, change: impl FnOnce(&mut EngineConfig)) -> Live {
     let file = place.path("live.toml");
-    let config = EngineConfig::parse(&place.toml(feed, "journal"), &file).unwrap();
+    let mut config = EngineConfig::parse(&place.toml(feed, "journal"), &file).unwrap();
+    change(&mut config);
     Live::start(LiveOptions {
         config,
         config_path: None,
@@ -65,7 +71,7 @@ fn scaled(bar: &Bar, factor: f64) -> Bar {
 }
 
 /// Waits until the metrics page says all of it: the feed's own counts reach it once a second.
-fn assert_counted(live: &Live, expected: &[(&str, &str, u64)]) {
+pub fn assert_counted(live: &Live, expected: &[(&str, &str, u64)]) {
     for (metric, reason, count) in expected {
         let line = format!("{metric}{{reason=\"{reason}\"}} {count}\n");
         let _guard = HangGuard::new(format!("metric {}", line.trim()));
@@ -120,7 +126,7 @@ fn every_fault_is_counted_and_the_engine_goes_on() {
     fourth.extend(next_day[..60].iter().map(|bar| text(&scaled(bar, 6.0))));
     let results = 10 + 48 + 3 + 60;
     let runtime = Runtime::new().unwrap();
-    let feed = runtime.block_on(FaultyFeed::start(vec![
+    let feed = runtime.block_on(FaultyFeed::replaying(vec![
         Script::CutHandshake,
         Script::Play(first),
         Script::Play(vec![Step::Oversized(5_000)]),

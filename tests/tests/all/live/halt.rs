@@ -1,6 +1,8 @@
 //! Halt: from the command line, the file and a directive; closes what is open, holds across restarts, and ends only by a signed
 //! directive that names the latch.
 
+mod unwritten;
+
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::client::is_result;
 use super::place::{SLOT, key};
-use super::{Client, Place};
+use super::{Client, Heard, Place};
 
 /// Bars of the market that come before the test begins to look: enough for every operator.
 const WARM_BARS: usize = 400;
@@ -39,7 +41,7 @@ impl Told {
             }
             steps.push(Step::Text(bar_text(name, bar)));
         }
-        let feed = FaultyFeed::start(vec![Script::Play(steps)]).await;
+        let feed = FaultyFeed::replaying(vec![Script::Play(steps)]).await;
         Self { feed, next }
     }
 

@@ -7,8 +7,12 @@ mod crash;
 mod faults;
 mod halt;
 mod journal;
+mod macro_rows;
+mod metrics;
+mod modes;
 mod place;
 mod restart;
+mod tls;
 
 pub use client::{Client, Heard};
 pub use journal::{Entry, journal};

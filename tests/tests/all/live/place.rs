@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use contracts::bar::Stamp;
 use contracts::features::FeatureContract;
@@ -120,10 +121,19 @@ impl Place {
 
     /// Starts `engine run` with its journal in `journal`.
     pub fn engine(&self, feed: &str, journal: &str) -> (Process, SocketAddr) {
+        self.engine_with(feed, journal, "")
+    }
+
+    /// The same with more lines above all sections of its settings. A file too long is an error for it, not its end.
+    pub fn engine_with(&self, feed: &str, journal: &str, top: &str) -> (Process, SocketAddr) {
         let config = self.path(&format!("{journal}.toml"));
-        std::fs::write(&config, self.toml(feed, journal)).unwrap();
-        let words = ["run".to_owned(), "--config".to_owned(), text(&config)];
-        let mut engine = Process::start(binary("engine"), words, Watch::Stdout);
+        std::fs::write(&config, format!("{top}\n{}", self.toml(feed, journal))).unwrap();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' XFSZ; exec \"$0\" run --config \"$1\""])
+            .arg(binary("engine"))
+            .arg(&config);
+        let mut engine = Process::start_command(command, Watch::Stdout);
         let address = listening(&mut engine);
         (engine, address)
     }

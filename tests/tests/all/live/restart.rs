@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::core::record::Kind;
+use testkit::guard::HangGuard;
 use testkit::market::{Market, MarketSpec};
 
 use super::client::is_result;
@@ -30,9 +31,7 @@ async fn read_to(client: &mut Client, last: u64) -> (BTreeMap<u64, String>, Vec<
 async fn a_client_continues_across_a_restart_or_is_told_what_is_gone() {
     let market = Market::generate(&MarketSpec::many(33, 8, 12));
     let total: usize = market.bars.iter().map(Vec::len).sum();
-    let place = Place::new(market, "technical_8")
-        .set("journal", "segment_bytes = 100000")
-        .set("signals", "ring_messages = 64");
+    let place = Place::new(market, "technical_8").set("journal", "segment_bytes = 100000");
     let (_feed, url) = place.feed();
     let (engine, address) = place.engine(&url, "journal");
     let mut client = Client::connect(address, Some((1, 1))).await;
@@ -53,9 +52,23 @@ async fn a_client_continues_across_a_restart_or_is_told_what_is_gone() {
     assert_no_holes(&entries);
 
     // Far older than the ring of 64: all of it comes from the journal, the same bytes.
+    let place = place.set("signals", "ring_messages = 64");
     let (engine, address) = place.engine(&url, "journal");
     let mut client = Client::connect(address, Some((1, 1))).await;
     assert_eq!(client.epoch(), 1);
+    // The contract is the one the journal knows: what runs is said after a restart too.
+    let guard = HangGuard::new("a welcome that names the model");
+    let welcome = loop {
+        let welcome = Client::connect(address, None).await.welcome;
+        if !welcome["generation"].is_null() {
+            break welcome;
+        }
+    };
+    drop(guard);
+    assert_eq!(
+        (&welcome["generation"], &welcome["origin"]),
+        (&1_000.into(), &"local".into())
+    );
     let last = client.welcome["next_seq"].as_u64().unwrap() - 1;
     let (got, missing) = read_to(&mut client, last).await;
     assert_eq!(missing, []);

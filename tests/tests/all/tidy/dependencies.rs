@@ -7,13 +7,24 @@ use testkit::shared::repository;
 use super::none;
 
 /// Who may stand on whom, directly or through others.
-const MAY_USE: [(&str, &[&str]); 4] = [
+const MAY_USE: [(&str, &[&str]); 6] = [
     ("contracts", &[]),
     ("strategy", &["contracts"]),
     ("engine", &["contracts", "strategy"]),
+    ("backtest", &["contracts", "strategy"]),
+    ("control", &["contracts", "strategy", "backtest"]),
     ("xtask", &[]),
 ];
-const OURS: [&str; 6] = ["contracts", "strategy", "engine", "benches", "tests", "xtask"];
+const OURS: [&str; 8] = [
+    "contracts",
+    "strategy",
+    "engine",
+    "backtest",
+    "control",
+    "benches",
+    "tests",
+    "xtask",
+];
 /// What must not be in the tree of a pure crate.
 const NOT_PURE: [&str; 8] = [
     "tokio",
@@ -76,14 +87,14 @@ fn our_crates_stand_on_each_other_in_one_direction() {
     }
     none(
         findings,
-        "contracts ← strategy ← engine; nothing depends on tests, benches or xtask",
+        "contracts ← strategy ← engine and backtest ← control; nothing depends on tests, benches or xtask",
     );
 }
 
 #[test]
 fn the_pure_crates_know_no_runtime_server_or_database() {
     let mut findings = Vec::new();
-    for package in ["contracts", "strategy"] {
+    for package in ["contracts", "strategy", "backtest"] {
         let all = tree(package);
         findings.extend(
             NOT_PURE
@@ -97,7 +108,7 @@ fn the_pure_crates_know_no_runtime_server_or_database() {
 
 #[test]
 fn nothing_links_a_system_tls_library_or_arrow() {
-    let all = tree("engine");
+    let all: Vec<String> = ["engine", "control"].into_iter().flat_map(tree).collect();
     none(
         NOWHERE
             .iter()

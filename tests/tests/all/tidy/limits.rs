@@ -9,8 +9,8 @@ fn every_limit_is_documented() {
         .filter(|file| file.path.ends_with("src/limits.rs"))
         .collect();
     assert!(
-        files.len() >= 3,
-        "contracts, strategy and engine have a limits.rs each"
+        files.len() >= 5,
+        "contracts, strategy, engine, backtest and control have a limits.rs each"
     );
     let mut findings = Vec::new();
     for file in &files {

@@ -1,10 +1,15 @@
 //! `--verify`: an honest journal passes; whoever changes a record, checksum included, is named by number and field.
 
+mod crash;
+mod edit;
+mod market;
+mod numerics;
 mod shards;
 mod silence;
+mod store;
 mod tamper;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,6 +44,10 @@ struct Seeded {
     options: CoreOptions,
     /// Seconds of silence after which their contracts close a position.
     flatten_after_s: Option<u32>,
+    /// True when their positions are reported.
+    is_feedback: bool,
+    /// Generations whose bits this machine does not give.
+    foreign: BTreeSet<u64>,
     by_generation: BTreeMap<u64, (FeatureContract, u64)>,
 }
 
@@ -54,10 +63,14 @@ impl Models for Seeded {
         Ok(Model {
             terms: Terms {
                 flatten_after_s: self.flatten_after_s,
+                is_feedback: self.is_feedback,
                 ..bundle.terms.clone()
             },
             loaded: Arc::clone(&bundle.loaded),
-            other_numerics: None,
+            other_numerics: self
+                .foreign
+                .contains(&generation)
+                .then(|| "another machine".to_owned()),
         })
     }
 }
@@ -85,6 +98,8 @@ impl Scene {
             models: Seeded {
                 options: options.clone(),
                 flatten_after_s: None,
+                is_feedback: false,
+                foreign: BTreeSet::new(),
                 by_generation,
             },
             options,
@@ -119,7 +134,11 @@ impl Scene {
 
     fn bundle(&self, generation: u64, seen: usize) -> Arc<engine::bundle::Bundle> {
         let (features, seed) = &self.models.by_generation[&generation];
-        rig::warmed(features, &self.options, generation, *seed, &self.inputs[..seen])
+        let mut bundle = rig::warmed(features, &self.options, generation, *seed, &self.inputs[..seen]);
+        let own = Arc::get_mut(&mut bundle).expect("not shared yet");
+        own.terms.is_feedback = self.models.is_feedback;
+        own.terms.flatten_after_s = self.models.flatten_after_s;
+        bundle
     }
 
     fn pump(&self, core: Core, writer: Writer) -> Pump<Nobody> {
@@ -156,11 +175,7 @@ impl Scene {
         cell.publish(self.bundle(3, n * 6 / 10 - 20));
         run(&mut pump, n * 6 / 10, n * 7 / 10);
         drop(pump);
-        let opened = self.opened(dir);
-        let (mut core, cell) = self.core();
-        self.recover(&mut core, &opened);
-        let mut pump = self.pump(core, self.start(opened));
-        cell.publish(self.bundle(3, 0));
+        let mut pump = self.recovered_pump(dir, 3);
         run(&mut pump, n * 7 / 10, n * 8 / 10);
         pump.run(&[directive(3, true, false)])
             .expect("a journal of our own");
@@ -169,11 +184,27 @@ impl Scene {
         outlet.writer().expect("a journal").sync().expect("a disk");
     }
 
+    /// An engine that begins again where the journal ends, with the model of `generation` wanted.
+    fn recovered_pump(&self, dir: &Path, generation: u64) -> Pump<Nobody> {
+        let opened = self.opened(dir);
+        let (mut core, cell) = self.core();
+        self.recover(&mut core, &opened);
+        let pump = self.pump(core, self.start(opened));
+        cell.publish(self.bundle(generation, 0));
+        pump
+    }
+
+    /// A run that stops before it has read anything.
+    fn stop(&self, dir: &Path) {
+        let writer = self.start(self.opened(dir));
+        writer.stop(UnixNanos(9)).expect("a journal of our own");
+    }
+
     fn recover(&self, core: &mut Core, opened: &Opened) {
-        let features = &self.models.by_generation[&3].0;
-        let strategy = rig::strategy(features);
         let snapshot = &opened.recovered.snapshots[0];
         let image = CoreImage::parse(&snapshot.state).expect("a journal of our own");
+        let features = &self.models.by_generation[&image.generation].0;
+        let strategy = rig::strategy(features);
         core.restore(&image, Some((features.hash(), strategy.plan())))
             .expect("a journal of our own");
         let mut recovery = Recovery::new(core, Some(strategy.plan()));

@@ -17,11 +17,9 @@ fn a_silent_feed_is_found_silent_again() {
     let mut scene = Scene::new(1);
     scene.options.clock = ClockMode::Wall;
     scene.models.flatten_after_s = Some(FLATTEN_AFTER_S);
-    let mut bundle = Arc::into_inner(scene.bundle(1, 0)).expect("not shared yet");
-    bundle.terms.flatten_after_s = Some(FLATTEN_AFTER_S);
     let (core, cell) = scene.core();
     let mut pump = scene.pump(core, scene.start(scene.opened(dir.path())));
-    cell.publish(Arc::new(bundle));
+    cell.publish(scene.bundle(1, 0));
     let mut now = 0;
     for input in &scene.inputs {
         let due = match input {

@@ -1,98 +1,13 @@
-//! Records rewritten by somebody who knows the format: checksums hold, the contents do not.
-
-use std::path::Path;
+//! Records rewritten by somebody who knows the format are named by number and field.
 
 use contracts::action::Raw;
 use contracts::reason::{Position, Withheld};
-use engine::core::record::{BarRecord, HEADER_BYTES, Header, Kind, Outcome, Record, Records};
-use engine::drivers::verify::Difference;
-use std::sync::Arc;
+use engine::core::record::{BarRecord, Header, Kind, Outcome, Record};
+use engine::drivers::verify::VerifyError;
+use engine::journal::ReadError;
 
-use super::{JournalReader, RealDisk, Scene, VerifyError, verified};
-
-/// Where a record lies.
-struct Place {
-    header: Header,
-    file: String,
-    offset: usize,
-    payload: Vec<u8>,
-}
-
-fn places(dir: &Path) -> Vec<Place> {
-    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir))).expect("a journal of our own");
-    let mut cursor = reader.from_lsn(1).expect("a journal of our own");
-    let mut places = Vec::new();
-    while let Some(read) = cursor.read().expect("a journal of our own") {
-        places.push(Place {
-            header: read.header,
-            file: read.file.to_owned(),
-            offset: usize::try_from(read.offset).expect("a journal of our own"),
-            payload: read.payload.to_vec(),
-        });
-    }
-    places
-}
-
-impl Place {
-    fn record(&self) -> Record<'_> {
-        Record::decode(self.header.kind, &self.payload).expect("a journal of our own")
-    }
-
-    /// The bar, when it is one that `wanted` accepts.
-    fn is_bar(&self, wanted: impl Fn(&Outcome<'_>) -> bool) -> bool {
-        matches!(self.record(), Record::Bar(bar) if wanted(&bar.outcome) && !bar.observation.is_empty())
-    }
-}
-
-fn decided(outcome: &Outcome<'_>) -> bool {
-    matches!(outcome, Outcome::Decided { .. })
-}
-
-/// Writes the bar of `place` anew, changed, with a checksum that holds.
-fn rewrite(dir: &Path, place: &Place, change: impl FnOnce(&mut BarRecord<'_>, &mut [f32])) {
-    let Record::Bar(bar) = place.record() else {
-        panic!("no bar");
-    };
-    let mut observation: Vec<f32> = bar.observation.iter().collect();
-    let mut changed: BarRecord<'_> = BarRecord {
-        instrument: bar.instrument,
-        bar: bar.bar,
-        received_at: bar.received_at,
-        now: bar.now,
-        decided_at: bar.decided_at,
-        backfilled: bar.backfilled,
-        simulated: bar.simulated,
-        origin: bar.origin,
-        observation: &[],
-        raw: bar.raw,
-        confidence: bar.confidence,
-        outcome: bar.outcome,
-        position_before: bar.position_before,
-        position_after: bar.position_after,
-        generation: bar.generation,
-        model_id: bar.model_id,
-        contract: bar.contract,
-    };
-    change(&mut changed, &mut observation);
-    changed.observation = &observation;
-    let mut records = Records::default();
-    records.push_bar(&changed);
-    let entry = records.entries()[0];
-    assert_eq!(records.payload(entry).len(), place.payload.len());
-    place.header.fill(records.frame_mut(entry));
-    let path = dir.join(&place.file);
-    let mut bytes = std::fs::read(&path).expect("a journal of our own");
-    let frame = records.bytes();
-    bytes[place.offset..place.offset + frame.len()].copy_from_slice(frame);
-    std::fs::write(&path, bytes).expect("a journal of our own");
-}
-
-fn difference(dir: &Path, scene: &mut Scene) -> Difference {
-    match verified(dir, &mut scene.models) {
-        Err(VerifyError::Differs(difference)) => *difference,
-        other => panic!("{other:?}"),
-    }
-}
+use super::edit::{Place, copy, cut, decided, difference, places, remove, rewrite};
+use super::{Scene, verified};
 
 fn other(position: Position) -> Position {
     match position {
@@ -222,32 +137,112 @@ fn a_removed_bar_shows_at_the_next_of_its_instrument() {
         .find(|place| name(place) == name(&places[at]));
     let next = next.expect("it went on");
     // Everything behind it is renumbered, as somebody would who knows the format.
-    let path = dir.path().join(last_file);
-    let mut bytes = std::fs::read(&path).expect("a journal of our own");
-    bytes.truncate(places[at].offset);
-    for place in &places[at + 1..] {
-        let header = Header {
-            lsn: place.header.lsn - 1,
-            seq: place.header.seq.saturating_sub(1),
-            synced_lsn: place.header.synced_lsn.min(place.header.lsn - 2),
-            ..place.header
-        };
-        let mut frame = vec![0; HEADER_BYTES];
-        frame.extend_from_slice(&place.payload);
-        header.fill(&mut frame);
-        bytes.extend_from_slice(&frame);
-    }
-    std::fs::write(&path, bytes).expect("a journal of our own");
+    let honest = copy(dir.path());
+    remove(dir.path(), &places, at, |header| Header {
+        lsn: header.lsn - 1,
+        seq: header.seq.saturating_sub(1),
+        synced_lsn: header.synced_lsn.min(header.lsn - 2),
+        ..*header
+    });
     let found = difference(dir.path(), &mut scene);
     assert_eq!(found.lsn, next.header.lsn - 1, "{found}");
     assert_eq!(found.instrument, name(next));
+
+    // Only records renumbered: the missing message is named where the hole is.
+    let dir = copy(honest.path());
+    remove(dir.path(), &places, at, |header| Header {
+        lsn: header.lsn - 1,
+        synced_lsn: header.synced_lsn.min(header.lsn - 2),
+        ..*header
+    });
+    let found = difference(dir.path(), &mut scene);
+    assert_eq!(found.field, "seq", "{found}");
+    assert!(
+        found.lsn < next.header.lsn - 1 && found.seq > places[at].header.seq,
+        "{found}"
+    );
+    let missing = format!("{}, which is missing before it", places[at].header.seq);
+    assert_eq!(found.recomputed, missing);
+
+    // Nothing renumbered: the reader names file, place and record, and takes nothing behind it for a torn end.
+    let dir = copy(honest.path());
+    remove(dir.path(), &places, at, |header| *header);
+    match verified(dir.path(), &mut scene.models) {
+        Err(VerifyError::Read(ReadError::Hole {
+            file,
+            offset,
+            missing,
+            found,
+        })) => {
+            assert_eq!((&file, offset), (&places[at].file, places[at].offset as u64));
+            assert_eq!(
+                (missing, found),
+                (places[at].header.lsn, places[at].header.lsn + 1)
+            );
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
-fn copy(from: &Path) -> tempfile::TempDir {
-    let to = tempfile::tempdir().expect("a journal of our own");
-    for entry in std::fs::read_dir(from).expect("a journal of our own") {
-        let entry = entry.expect("a journal of our own");
-        std::fs::copy(entry.path(), to.path().join(entry.file_name())).expect("a journal of our own");
-    }
-    to
+#[test]
+fn the_end_is_reported_as_it_is() {
+    let dir = tempfile::tempdir().expect("a journal of our own");
+    let mut scene = Scene::new(1);
+    scene.journal(dir.path());
+    let killed = verified(dir.path(), &mut scene.models).expect("an honest journal");
+    let places = places(dir.path());
+    let last = places.last().expect("records");
+    assert_eq!((killed.last_lsn, killed.stopped), (last.header.lsn, false));
+    assert!(killed.synced_lsn < killed.last_lsn);
+
+    // Whole records gone from the end: where a batch ended no journal shows it, and the report says where it ends now.
+    let cut_dir = copy(dir.path());
+    cut(cut_dir.path(), last);
+    let shorter = verified(cut_dir.path(), &mut scene.models).expect("a prefix of an honest journal");
+    assert_eq!((shorter.last_lsn, shorter.stopped), (last.header.lsn - 1, false));
+
+    // A run that stopped in order says so, and nothing but a start may follow.
+    scene.stop(dir.path());
+    let stopped = verified(dir.path(), &mut scene.models).expect("an honest journal");
+    assert!(
+        stopped.stopped && stopped.starts == killed.starts + 1,
+        "{stopped:?}"
+    );
+    let places = super::edit::places(dir.path());
+    let [.., start, stop] = places.as_slice() else {
+        panic!("two records at least");
+    };
+    assert_eq!((start.header.kind, stop.header.kind), (Kind::Start, Kind::Stop));
+    let ended = copy(dir.path());
+    scene.stop(ended.path());
+    let places = super::edit::places(ended.path());
+    let at = places.len() - 2;
+    assert_eq!(places[at].header.kind, Kind::Start);
+    remove(ended.path(), &places, at, |header| Header {
+        lsn: header.lsn - 1,
+        synced_lsn: header.synced_lsn.min(header.lsn - 2),
+        ..*header
+    });
+    let found = difference(ended.path(), &mut scene);
+    assert_eq!(
+        (found.kind, found.field.as_str()),
+        (Kind::Stop, "kind"),
+        "{found}"
+    );
+}
+
+#[test]
+fn what_followed_and_was_cut_off_the_end_is_owed() {
+    let dir = tempfile::tempdir().expect("a journal of our own");
+    let mut scene = Scene::new(1);
+    scene.journal(dir.path());
+    let places = places(dir.path());
+    let swap = places
+        .iter()
+        .position(|place| matches!(place.record(), Record::Swap(swap) if swap.generation == 2))
+        .expect("a model with the same features was adopted");
+    assert_eq!(places[swap + 1].header.kind, Kind::Swapped);
+    cut(dir.path(), &places[swap + 1]);
+    let summary = verified(dir.path(), &mut scene.models).expect("a prefix of an honest journal");
+    assert!(summary.owed > 0, "{summary:?}");
 }

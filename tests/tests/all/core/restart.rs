@@ -1,0 +1,259 @@
+//! A core that comes back from its journal: under the clock it was told, with the positions it had, and halted to the last order.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use contracts::features::FeatureContract;
+use contracts::ids::SeriesId;
+use contracts::reason::{Latch, OriginReason, Position};
+use contracts::time::UnixNanos;
+use engine::bundle::{Bundle, BundleCell, Holder, OnSwap};
+use engine::clock::ManualClock;
+use engine::core::{ClockMode, Core, CoreOptions, Input, SeriesIndex};
+use engine::drivers::live::{RecoverError, levelling, restore};
+use engine::drivers::outlet::{Numbers, Outgoing, Outlet, Publish};
+use engine::drivers::pump::Pump;
+use engine::drivers::start::{open_journal, start_run};
+use engine::drivers::warm::{KnownDaily, KnownHistory, warm};
+use engine::journal::{JournalOptions, JournalReader, RealDisk};
+use strategy::plan::FeaturePlan;
+use testkit::market::{Market, MarketSpec};
+use testkit::rig;
+
+/// Bars after which every operator is settled.
+const SETTLED: usize = 400;
+
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Publish for Told {
+    fn publish(&mut self, outgoing: &Outgoing<'_>) -> std::io::Result<()> {
+        let text = serde_json::to_string(&outgoing.message)?;
+        self.0.lock().expect("nobody panics with it").push(text);
+        Ok(())
+    }
+}
+
+impl Told {
+    fn flattened(&self) -> usize {
+        let told = self.0.lock().expect("nobody panics with it");
+        told.iter().filter(|text| text.contains("\"flatten\"")).count()
+    }
+}
+
+struct Scene {
+    market: Market,
+    features: FeatureContract,
+    options: CoreOptions,
+    inputs: Vec<Input>,
+}
+
+/// An engine's core with its journal.
+struct Run {
+    pump: Pump<Told>,
+    cell: Arc<BundleCell>,
+    told: Told,
+}
+
+impl Run {
+    fn position(&self) -> Position {
+        self.pump.core().positions().next().expect("one instrument")
+    }
+
+    fn run(&mut self, inputs: &[Input]) {
+        self.pump.run(inputs).expect("a journal that can be written");
+    }
+}
+
+impl Scene {
+    fn new() -> Self {
+        let features = rig::features("technical_8");
+        let market = Market::generate(&MarketSpec::usdcop_like(21, "USDCOP", 30));
+        Self {
+            inputs: rig::inputs_of(&market, &features),
+            options: rig::options(&market.instruments, &features),
+            features,
+            market,
+        }
+    }
+
+    fn bundle(&self, generation: u64) -> Arc<Bundle> {
+        let bundle = rig::bundle(&self.features, &self.options, generation, 8);
+        let mut bundle = Arc::into_inner(bundle).expect("not shared yet");
+        bundle.terms.on_swap = OnSwap::Flatten;
+        Arc::new(bundle)
+    }
+
+    /// Starts on the journal in `dir`, as an engine does.
+    fn start(&self, dir: &Path, clock: ClockMode) -> Result<Run, RecoverError> {
+        let opened = open_journal(dir, JournalOptions::default()).expect("a sound journal");
+        let cell = Arc::new(BundleCell::default());
+        let options = CoreOptions {
+            clock,
+            ..self.options.clone()
+        };
+        let mut core = Core::new(options, Holder::new(Arc::clone(&cell), 0));
+        let plan = FeaturePlan::new(&self.features).expect("a shipped contract");
+        restore(&opened.recovered, std::slice::from_mut(&mut core), |_| {
+            Some((self.features.hash(), plan))
+        })?;
+        assert_eq!(core.options().clock, clock, "the settings' word counts");
+        let first: Vec<Input> = levelling(std::slice::from_ref(&core))
+            .into_iter()
+            .map(|(_, input)| input)
+            .collect();
+        let writer = start_run(opened, core.options(), UnixNanos(1)).expect("a journal of our own");
+        let told = Told::default();
+        let outlet = Outlet::new(Numbers::Journal(Box::new(writer)), told.clone());
+        let mut run = Run {
+            pump: Pump::new(core, outlet, ManualClock::at(UnixNanos(1))),
+            cell,
+            told,
+        };
+        run.run(&first);
+        Ok(run)
+    }
+
+    /// A run that has decided for a position; gives the inputs after that.
+    fn with_open_position(&self, dir: &Path) -> (Run, usize) {
+        let mut run = self.start(dir, ClockMode::Feed).expect("an empty journal");
+        run.cell.publish(self.bundle(1));
+        for (at, input) in self.inputs.iter().enumerate() {
+            run.run(std::slice::from_ref(input));
+            if at > SETTLED && run.position() != Position::Flat {
+                return (run, at + 1);
+            }
+        }
+        panic!("the seeded model never opened a position");
+    }
+
+    fn history(&self) -> KnownHistory {
+        let place = |series: SeriesIndex| -> SeriesId { self.options.series[usize::from(series.0)].clone() };
+        let daily = self.inputs.iter().filter_map(|input| match *input {
+            Input::Macro {
+                series,
+                date,
+                value,
+                arrived_at,
+            } => Some(KnownDaily {
+                series: place(series),
+                date,
+                value,
+                arrived_at,
+            }),
+            _ => None,
+        });
+        let name = self.market.instruments[0].clone();
+        KnownHistory {
+            bars: [(name, self.market.bars[0].clone())].into(),
+            daily: daily.collect(),
+        }
+    }
+}
+
+#[test]
+fn a_journal_of_the_other_clock_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let scene = Scene::new();
+    drop(scene.with_open_position(dir.path()));
+    let refused = scene.start(dir.path(), ClockMode::Wall).err().expect("refused");
+    let said = refused.to_string();
+    assert!(
+        said.contains("`clock = \"feed\"`") && said.contains("`clock = \"wall\"`"),
+        "{said}"
+    );
+    assert!(scene.start(dir.path(), ClockMode::Feed).is_ok());
+}
+
+#[test]
+fn a_restart_is_no_swap_and_keeps_the_position() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let scene = Scene::new();
+    let (run, next) = scene.with_open_position(dir.path());
+    let held = run.position();
+    drop(run);
+    for _ in 0..2 {
+        let mut run = scene.start(dir.path(), ClockMode::Feed).expect("a sound journal");
+        run.cell.publish(scene.bundle(1));
+        run.run(&[]);
+        assert_eq!(run.pump.core().counters().swaps, 1);
+        assert_eq!((run.position(), run.told.flattened()), (held, 0));
+        // A snapshot remembers as records do.
+        run.run(&[Input::Snapshot]);
+    }
+    let mut run = scene.start(dir.path(), ClockMode::Feed).expect("a sound journal");
+    run.cell.publish(scene.bundle(2));
+    run.run(&[]);
+    assert_eq!((run.position(), run.told.flattened()), (Position::Flat, 1));
+    run.run(&scene.inputs[next..=next]);
+}
+
+#[test]
+fn a_halt_whose_orders_were_torn_off_orders_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let scene = Scene::new();
+    let (mut run, _) = scene.with_open_position(dir.path());
+    let segment = std::fs::read_dir(dir.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .find(|path| path.extension().is_some_and(|end| end == "seg"))
+        .expect("a segment");
+    let before = std::fs::metadata(&segment).expect("a segment").len();
+    run.run(&[Input::Halt { latch: Latch::Local }]);
+    assert_eq!(run.told.flattened(), 1);
+    drop(run);
+    let whole = std::fs::read(&segment).expect("a segment");
+    let before = usize::try_from(before).expect("a small file");
+    let (mut lost, mut without) = (0, 0);
+    for end in (before..whole.len()).step_by(7).chain([whole.len()]) {
+        let torn = tempfile::tempdir().expect("a folder");
+        let name = segment.file_name().expect("a file");
+        std::fs::write(torn.path().join(name), &whole[..end]).expect("a folder of our own");
+        let mut run = scene.start(torn.path(), ClockMode::Feed).expect("a torn tail");
+        let halted = run.pump.core().is_halted();
+        assert_eq!(run.position() == Position::Flat, halted, "cut at {end}");
+        lost += usize::from(run.told.flattened() == 1);
+        without += usize::from(!halted);
+        // One that is flat is not ordered closed again.
+        let ordered = run.told.flattened();
+        if halted {
+            run.run(&[Input::Halt {
+                latch: Latch::Control,
+            }]);
+        }
+        assert_eq!(run.told.flattened(), ordered);
+    }
+    assert!(lost > 0 && without > 0, "cuts before and behind the halt");
+}
+
+#[test]
+fn a_warm_up_ends_with_the_last_journaled_bar() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let scene = Scene::new();
+    let (run, next) = scene.with_open_position(dir.path());
+    drop(run);
+    let last = scene.inputs[..next].iter().rev().find_map(|input| match input {
+        Input::Bar { bar, .. } => Some(*bar),
+        _ => None,
+    });
+    assert!(
+        scene.market.bars[0].last() != last.as_ref(),
+        "the files go on after the journal"
+    );
+    let bundle = scene.bundle(1);
+    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir.path()))).expect("a sound journal");
+    let cores = std::slice::from_ref(&scene.options);
+    let warmed = warm(
+        &bundle.loaded,
+        cores,
+        &scene.history(),
+        Some(&reader),
+        OriginReason::First,
+    );
+    let warmed = warmed.expect("a sound journal");
+    assert_eq!(warmed[0].last, [last]);
+    assert_eq!(warmed[0].through, [last.map(|bar| bar.close_time)]);
+    // Where there is no journal, all of the files.
+    let cold = warm(&bundle.loaded, cores, &scene.history(), None, OriginReason::First).expect("files");
+    assert_eq!(cold[0].last, [scene.market.bars[0].last().copied()]);
+}
