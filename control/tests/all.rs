@@ -1,4 +1,10 @@
 //! The control plane against real databases.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::large_futures,
+    reason = "a test that cannot be set up fails, one that is skipped says so, and its futures are few"
+)]
 
 #[path = "all/kit/mod.rs"]
 mod kit;

@@ -93,7 +93,7 @@ pub async fn append(tx: &mut Tx, key: &SigningKey, at: UtcMillis, event: Event) 
     let last = tx.last_audit_event().await?;
     let chained = Chained {
         seq: last.map_or(1, |(seq, _)| seq + 1),
-        prev_hash: last.map_or(first_prev_hash(), |(_, hash)| hash),
+        prev_hash: last.map_or_else(first_prev_hash, |(_, hash)| hash),
         created_at: at,
         actor: event.actor,
         action: event.action,

@@ -157,7 +157,7 @@ fn assemble(app: &App, parts: &Parts<'_>) -> Result<ProductionContract, BuildErr
         },
         feature_contract: experiment.feature_contract.clone(),
         action: model.action.clone(),
-        numerics: model.numerics.clone(),
+        numerics: model.numerics,
         on_swap: promotion.on_swap,
         on_stale: promotion.on_stale,
         offline_grace_hours: promotion.offline_grace_hours,

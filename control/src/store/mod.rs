@@ -131,7 +131,7 @@ impl Store {
     }
 
     /// Begins a transaction that will write. On SQLite it holds the one write lock from here; on PostgreSQL rows are locked as they are
-    /// read with [`Tx::for_update`].
+    /// read, by the functions that end in `_for_update`.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -61,7 +61,7 @@ impl Tx {
         Ok(&mut self.inner)
     }
 
-    /// Appended to a `SELECT` whose rows must not change before the commit. SQLite's transaction holds the one write lock anyway.
+    /// Which database it is: only locks are spelled differently.
     pub(in crate::store) const fn dialect(&self) -> Dialect {
         self.dialect
     }

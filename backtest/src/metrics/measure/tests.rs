@@ -41,7 +41,7 @@ fn every_figure_by_hand() {
     close(m.max_drawdown, 0.2);
     assert_eq!(m.max_drawdown_duration_bars, 3);
     close(m.total_return, 0.188);
-    close(m.calmar_ratio, (1.188_f64.powf(64.0) - 1.0) / 0.2);
+    close(m.calmar_ratio, (libm::pow(1.188, 64.0) - 1.0) / 0.2);
     close(m.win_rate, 2.0 / 3.0);
     close(m.profit_factor, 29.8 / 11.0);
     assert_eq!(m.total_trades, 3);
