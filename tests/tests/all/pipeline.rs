@@ -1,5 +1,8 @@
 //! The pipeline driver fed by a file server: the same messages as a replay with one core, the same per instrument with two.
 
+#[path = "pipeline/failing.rs"]
+mod failing;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use engine::core::{Core, CoreOptions, Input};
 use engine::drivers::inbox::Inbox;
 use engine::drivers::intake::DriverEnd;
 use engine::drivers::live::restore;
-use engine::drivers::outlet::{Numbers, Outgoing, Outlet, Publish};
+use engine::drivers::outlet::{Numbers, Outgoing, Outlet, OutletError, Publish};
 use engine::drivers::pipeline::{Pipeline, PipelineParts};
 use engine::drivers::pump::Pump;
 use engine::drivers::replay;
@@ -28,7 +31,7 @@ use engine::feeds::file_server::{
 };
 use engine::feeds::symbols::SymbolTable;
 use engine::feeds::{FeedOptions, FeedService, Source};
-use engine::journal::{JournalOptions, Syncer};
+use engine::journal::{JournalOptions, Opened, Syncer};
 use engine::metrics::Metrics;
 use serde_json::Value;
 use strategy::plan::FeaturePlan;
@@ -137,14 +140,21 @@ struct Running {
     results: usize,
 }
 
+fn journal_options() -> JournalOptions {
+    JournalOptions {
+        segment_bytes: SEGMENT_BYTES,
+        ..JournalOptions::default()
+    }
+}
+
 impl Running {
     fn start(scene: &Scene, dir: &Path, wait: Wait, pace: Pace, bundle: Arc<Bundle>) -> Self {
+        let opened = open_journal(dir, journal_options()).expect("a journal");
+        Self::over(scene, opened, wait, pace, bundle)
+    }
+
+    fn over(scene: &Scene, opened: Opened, wait: Wait, pace: Pace, bundle: Arc<Bundle>) -> Self {
         let clock = SystemClock::shared();
-        let journal = JournalOptions {
-            segment_bytes: SEGMENT_BYTES,
-            ..JournalOptions::default()
-        };
-        let opened = open_journal(dir, journal).expect("a journal");
         let after = scene.options.instruments.iter();
         let after = after.map(|name| opened.recovered.carry.last_close.get(name.as_str()).copied());
         let after: Vec<_> = after.collect();
@@ -223,6 +233,17 @@ impl Running {
         while self.results < count {
             self.until(is_result);
         }
+    }
+
+    /// Waits until its journal has failed; returns what was published before.
+    fn failed(mut self) -> Vec<String> {
+        let (_, end) = self.thread.join().expect("the driver's thread");
+        assert!(
+            matches!(end, Some(DriverEnd::Outlet(OutletError::Journal(_)))),
+            "{end:?}"
+        );
+        self.seen.extend(self.messages);
+        self.seen
     }
 
     /// Stops it in order; returns all messages.
