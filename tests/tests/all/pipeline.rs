@@ -2,6 +2,8 @@
 
 #[path = "pipeline/failing.rs"]
 mod failing;
+#[path = "pipeline/order.rs"]
+mod order;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,12 +45,26 @@ use tokio::sync::watch;
 /// Small enough that segments, and with them snapshots of every core, begin all the time.
 const SEGMENT_BYTES: u64 = 400_000;
 
-struct ToTest(Sender<String>);
+struct ToTest {
+    sender: Sender<String>,
+    /// Sees to it that nothing comes before its record.
+    witness: Option<order::Witness>,
+}
+
+impl ToTest {
+    const fn new(sender: Sender<String>, witness: Option<order::Witness>) -> Self {
+        Self { sender, witness }
+    }
+}
 
 impl Publish for ToTest {
     fn publish(&mut self, outgoing: &Outgoing<'_>) -> std::io::Result<()> {
+        let text = serde_json::to_string(&outgoing.message)?;
+        if let Some(witness) = &mut self.witness {
+            witness.assert_written(outgoing.seq, &text);
+        }
         // A test that has seen enough no longer listens.
-        drop(self.0.send(serde_json::to_string(&outgoing.message)?));
+        drop(self.sender.send(text));
         Ok(())
     }
 }
@@ -121,7 +137,11 @@ impl Scene {
             next_lsn: 1,
             next_seq: 1,
         };
-        let mut pump = Pump::new(core, Outlet::new(numbers, ToTest(sender)), SystemClock::shared());
+        let mut pump = Pump::new(
+            core,
+            Outlet::new(numbers, ToTest::new(sender, None)),
+            SystemClock::shared(),
+        );
         let inputs = replay::inputs(&self.tape, &self.options.instruments, &self.options.series);
         replay::run(&mut pump, inputs, |_| ()).expect("the test listens");
         drop(pump);
@@ -150,10 +170,17 @@ fn journal_options() -> JournalOptions {
 impl Running {
     fn start(scene: &Scene, dir: &Path, wait: Wait, pace: Pace, bundle: Arc<Bundle>) -> Self {
         let opened = open_journal(dir, journal_options()).expect("a journal");
-        Self::over(scene, opened, wait, pace, bundle)
+        Self::over(scene, opened, wait, pace, bundle, None)
     }
 
-    fn over(scene: &Scene, opened: Opened, wait: Wait, pace: Pace, bundle: Arc<Bundle>) -> Self {
+    fn over(
+        scene: &Scene,
+        opened: Opened,
+        wait: Wait,
+        pace: Pace,
+        bundle: Arc<Bundle>,
+        witness: Option<order::Witness>,
+    ) -> Self {
         let clock = SystemClock::shared();
         let after = scene.options.instruments.iter();
         let after = after.map(|name| opened.recovered.carry.last_close.get(name.as_str()).copied());
@@ -191,7 +218,7 @@ impl Running {
                 let (service, feed) =
                     FeedService::new(feed_options, move || told.now(), None).expect("a feed's options");
                 let pipeline = Pipeline::start(PipelineParts {
-                    outlet: Outlet::new(Numbers::Journal(Box::new(writer)), ToTest(sender)),
+                    outlet: Outlet::new(Numbers::Journal(Box::new(writer)), ToTest::new(sender, witness)),
                     first: Vec::new(),
                     wait,
                     inbox,

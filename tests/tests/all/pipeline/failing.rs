@@ -43,7 +43,7 @@ fn running(scene: &Scene, disk: &SimDisk) -> Running {
         ..journal_options()
     };
     let opened = open(Arc::new(disk.clone()), options).expect("a journal that can be mended");
-    Running::over(scene, opened, Wait::Park, Pace::Max, scene.bundle(1, 5))
+    Running::over(scene, opened, Wait::Park, Pace::Max, scene.bundle(1, 5), None)
 }
 
 /// Streams the tape over a disk that fails again and again, each time under a new pipeline.
