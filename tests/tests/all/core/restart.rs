@@ -302,10 +302,7 @@ fn one_core_in_the_place_of_two_is_halted_where_either_was() {
         }
     }
     let mut core = Rig::new(rig::options(&market.instruments, &features)).core;
-    for image in [
-        image(0, Some(Latch::Local), 4),
-        image(1, Some(Latch::Control), 4),
-    ] {
+    for image in [image(0, Some(Latch::Local), 4), image(1, Some(Latch::Control), 4)] {
         core.restore(&image, None).expect("a snapshot just written");
     }
     assert!(core.latches().is_set(Latch::Local) && core.latches().is_set(Latch::Control));

@@ -102,10 +102,12 @@ impl Share {
     /// What came is what was published, but for what was said to be gone.
     fn assert_is_the_journal(&self, published: &Messages) {
         let is_missing = |seq: u64| self.missing.iter().any(|(from, to)| (*from..=*to).contains(&seq));
-        let expected = published.range(self.from..self.through + 1).filter(|(seq, text)| {
-            let message = serde_json::from_str(text).unwrap();
-            !is_missing(**seq) && self.wants(&message)
-        });
+        let expected = published
+            .range(self.from..self.through + 1)
+            .filter(|(seq, text)| {
+                let message = serde_json::from_str(text).unwrap();
+                !is_missing(**seq) && self.wants(&message)
+            });
         assert!(
             expected.eq(self.got.iter()),
             "{:?} from {}",

@@ -13,7 +13,7 @@ const FAILURES: usize = 8;
 /// Most inputs of a batch.
 const BATCH_MAX: usize = 7;
 /// Bytes for which a disk that fills up has room, at most: a part of what the inputs give.
-const ROOM_MAX: usize = 200_000;
+const ROOM_MAX: usize = 100_000;
 /// Syncs after which one fails, at most: fewer than the batches.
 const SYNCS_MAX: u32 = 200;
 
