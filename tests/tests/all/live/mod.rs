@@ -13,7 +13,6 @@ mod metrics;
 mod modes;
 mod place;
 mod restart;
-mod resume;
 mod tls;
 
 pub use client::{Client, Heard};
