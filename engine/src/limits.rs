@@ -199,6 +199,9 @@ pub const RECORDS_PER_INPUT: usize = 4;
 /// Room beside that in a step's arena, in bytes: slot-wide records, and a snapshot of a small slot.
 pub const RECORDS_BYTES_SLACK: usize = 1 << 20;
 
+/// Room for one instrument in a core's snapshot: the bars kept of it and its operators.
+pub const SNAPSHOT_BYTES_PER_INSTRUMENT: usize = 8_192;
+
 /// Reported positions that may wait for the core; one more is refused as `busy` and sent again by its owner.
 pub const POSITIONS_WAITING_MAX: usize = 1_024;
 

@@ -6,6 +6,9 @@ use testkit::steady::alloc::CountingAllocator;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
+#[path = "steady/features.rs"]
+mod features;
+
 #[path = "steady/instruments.rs"]
 mod instruments;
 

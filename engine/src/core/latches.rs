@@ -36,6 +36,15 @@ impl Latches {
         changed
     }
 
+    /// What is set here or in `other`.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            control: self.control || other.control,
+            local: self.local || other.local,
+        }
+    }
+
     /// One byte for the snapshot.
     #[must_use]
     pub const fn to_bits(self) -> u8 {

@@ -185,6 +185,9 @@ impl Core {
     /// Takes over what of `image` concerns this core: its instruments, and the slot's state. Operators are taken when `plan`
     /// is of the same feature contract, and left for the builder to warm otherwise. Which time rules stays as the core was told.
     ///
+    /// A core that takes over from several is given the image of each: it is halted where any of them was, and has the newest
+    /// directive.
+    ///
     /// # Errors
     /// [`BadBytes`] when the operators' bytes do not parse; the core is then unusable.
     pub fn restore(
@@ -194,8 +197,11 @@ impl Core {
     ) -> Result<(), BadBytes> {
         self.now = self.now.max(image.now);
         self.ran = image.ran;
-        self.latches = image.latches;
-        self.directive = image.directive;
+        self.latches = self.latches.or(image.latches);
+        let number = |directive: Option<NewestDirective>| directive.map_or(0, |directive| directive.number);
+        if number(image.directive) >= number(self.directive) {
+            self.directive = image.directive;
+        }
         self.slot_said = image.slot_said;
         let plan = plan.filter(|(hash, _)| image.features_of == Some(*hash));
         if let Some((hash, plan)) = plan {

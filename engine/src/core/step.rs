@@ -21,6 +21,7 @@ use super::options::CoreOptions;
 use super::record::Records;
 use super::slot::InstrumentSlot;
 use crate::bundle::Holder;
+use crate::limits::{RECORDS_BYTES_SLACK, SNAPSHOT_BYTES_PER_INSTRUMENT};
 
 /// The hot path of one shard.
 pub struct Core {
@@ -39,6 +40,7 @@ pub struct Core {
     pub(super) slot_said: Option<LiveState>,
     pub(super) batch: Batch,
     pub(super) counters: Counters,
+    /// Where a snapshot is put together: with room from the start, because a swap that brings operators writes one.
     pub(super) scratch: Vec<u8>,
 }
 
@@ -63,7 +65,7 @@ impl Core {
             slot_said: None,
             batch: Batch::new(rows_max),
             counters: Counters::default(),
-            scratch: Vec::new(),
+            scratch: Vec::with_capacity(RECORDS_BYTES_SLACK + slots.len() * SNAPSHOT_BYTES_PER_INSTRUMENT),
             slots,
             options,
         }

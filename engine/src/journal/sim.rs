@@ -120,6 +120,18 @@ impl SimDisk {
         state.syncs_until_failure = None;
     }
 
+    /// What is on disk and nothing else, as a disk of its own: what the harshest power loss would leave.
+    #[must_use]
+    pub fn synced(&self) -> Self {
+        let copy = Self::default();
+        let state = lock(&self.0);
+        for (name, file) in &state.durable_names {
+            copy.put(name, &lock(file).durable);
+        }
+        drop(state);
+        copy
+    }
+
     /// From here on only so many more bytes fit.
     pub fn set_room(&self, bytes: Option<usize>) {
         lock(&self.0).room = bytes;

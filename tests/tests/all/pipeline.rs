@@ -1,5 +1,10 @@
 //! The pipeline driver fed by a file server: the same messages as a replay with one core, the same per instrument with two.
 
+#[path = "pipeline/failing.rs"]
+mod failing;
+#[path = "pipeline/order.rs"]
+mod order;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +21,7 @@ use engine::core::{Core, CoreOptions, Input};
 use engine::drivers::inbox::Inbox;
 use engine::drivers::intake::DriverEnd;
 use engine::drivers::live::restore;
-use engine::drivers::outlet::{Numbers, Outgoing, Outlet, Publish};
+use engine::drivers::outlet::{Numbers, Outgoing, Outlet, OutletError, Publish};
 use engine::drivers::pipeline::{Pipeline, PipelineParts};
 use engine::drivers::pump::Pump;
 use engine::drivers::replay;
@@ -28,7 +33,7 @@ use engine::feeds::file_server::{
 };
 use engine::feeds::symbols::SymbolTable;
 use engine::feeds::{FeedOptions, FeedService, Source};
-use engine::journal::{JournalOptions, Syncer};
+use engine::journal::{JournalOptions, Opened, Syncer};
 use engine::metrics::Metrics;
 use serde_json::Value;
 use strategy::plan::FeaturePlan;
@@ -40,12 +45,26 @@ use tokio::sync::watch;
 /// Small enough that segments, and with them snapshots of every core, begin all the time.
 const SEGMENT_BYTES: u64 = 400_000;
 
-struct ToTest(Sender<String>);
+struct ToTest {
+    sender: Sender<String>,
+    /// Sees to it that nothing comes before its record.
+    witness: Option<order::Witness>,
+}
+
+impl ToTest {
+    const fn new(sender: Sender<String>, witness: Option<order::Witness>) -> Self {
+        Self { sender, witness }
+    }
+}
 
 impl Publish for ToTest {
     fn publish(&mut self, outgoing: &Outgoing<'_>) -> std::io::Result<()> {
+        let text = serde_json::to_string(&outgoing.message)?;
+        if let Some(witness) = &mut self.witness {
+            witness.assert_written(outgoing.seq, &text);
+        }
         // A test that has seen enough no longer listens.
-        drop(self.0.send(serde_json::to_string(&outgoing.message)?));
+        drop(self.sender.send(text));
         Ok(())
     }
 }
@@ -118,7 +137,11 @@ impl Scene {
             next_lsn: 1,
             next_seq: 1,
         };
-        let mut pump = Pump::new(core, Outlet::new(numbers, ToTest(sender)), SystemClock::shared());
+        let mut pump = Pump::new(
+            core,
+            Outlet::new(numbers, ToTest::new(sender, None)),
+            SystemClock::shared(),
+        );
         let inputs = replay::inputs(&self.tape, &self.options.instruments, &self.options.series);
         replay::run(&mut pump, inputs, |_| ()).expect("the test listens");
         drop(pump);
@@ -137,14 +160,28 @@ struct Running {
     results: usize,
 }
 
+fn journal_options() -> JournalOptions {
+    JournalOptions {
+        segment_bytes: SEGMENT_BYTES,
+        ..JournalOptions::default()
+    }
+}
+
 impl Running {
     fn start(scene: &Scene, dir: &Path, wait: Wait, pace: Pace, bundle: Arc<Bundle>) -> Self {
+        let opened = open_journal(dir, journal_options()).expect("a journal");
+        Self::over(scene, opened, wait, pace, bundle, None)
+    }
+
+    fn over(
+        scene: &Scene,
+        opened: Opened,
+        wait: Wait,
+        pace: Pace,
+        bundle: Arc<Bundle>,
+        witness: Option<order::Witness>,
+    ) -> Self {
         let clock = SystemClock::shared();
-        let journal = JournalOptions {
-            segment_bytes: SEGMENT_BYTES,
-            ..JournalOptions::default()
-        };
-        let opened = open_journal(dir, journal).expect("a journal");
         let after = scene.options.instruments.iter();
         let after = after.map(|name| opened.recovered.carry.last_close.get(name.as_str()).copied());
         let after: Vec<_> = after.collect();
@@ -181,7 +218,7 @@ impl Running {
                 let (service, feed) =
                     FeedService::new(feed_options, move || told.now(), None).expect("a feed's options");
                 let pipeline = Pipeline::start(PipelineParts {
-                    outlet: Outlet::new(Numbers::Journal(Box::new(writer)), ToTest(sender)),
+                    outlet: Outlet::new(Numbers::Journal(Box::new(writer)), ToTest::new(sender, witness)),
                     first: Vec::new(),
                     wait,
                     inbox,
@@ -223,6 +260,17 @@ impl Running {
         while self.results < count {
             self.until(is_result);
         }
+    }
+
+    /// Waits until its journal has failed; returns what was published before.
+    fn failed(mut self) -> Vec<String> {
+        let (_, end) = self.thread.join().expect("the driver's thread");
+        assert!(
+            matches!(end, Some(DriverEnd::Outlet(OutletError::Journal(_)))),
+            "{end:?}"
+        );
+        self.seen.extend(self.messages);
+        self.seen
     }
 
     /// Stops it in order; returns all messages.

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 use contracts::features::FeatureContract;
 use contracts::ids::SeriesId;
 use contracts::reason::{Latch, OriginReason, Position};
-use contracts::time::UnixNanos;
+use contracts::time::{UnixNanos, UtcMillis};
 use engine::bundle::{Bundle, BundleCell, Holder, OnSwap};
 use engine::clock::ManualClock;
+use engine::core::record::Record;
+use engine::core::snapshot::CoreImage;
 use engine::core::{ClockMode, Core, CoreOptions, Input, SeriesIndex};
 use engine::drivers::live::{RecoverError, levelling, restore};
 use engine::drivers::outlet::{Numbers, Outgoing, Outlet, Publish};
@@ -18,7 +20,7 @@ use engine::drivers::warm::{KnownDaily, KnownHistory, warm};
 use engine::journal::{JournalOptions, JournalReader, RealDisk};
 use strategy::plan::FeaturePlan;
 use testkit::market::{Market, MarketSpec};
-use testkit::rig;
+use testkit::rig::{self, Rig};
 
 /// Bars after which every operator is settled.
 const SETTLED: usize = 400;
@@ -256,4 +258,52 @@ fn a_warm_up_ends_with_the_last_journaled_bar() {
     // Where there is no journal, all of the files.
     let cold = warm(&bundle.loaded, cores, &scene.history(), None, OriginReason::First).expect("files");
     assert_eq!(cold[0].last, [scene.market.bars[0].last().copied()]);
+}
+
+#[test]
+fn one_core_in_the_place_of_two_is_halted_where_either_was() {
+    let features = rig::features("technical_8");
+    let market = Market::generate(&MarketSpec::many(31, 2, 3));
+    let two = CoreOptions {
+        shards: 2,
+        ..rig::options(&market.instruments, &features)
+    };
+    let image = |shard: u16, latch: Option<Latch>, number: u64| {
+        let options = CoreOptions { shard, ..two.clone() };
+        let mut rig = Rig::new(options);
+        let directive = Input::Directive {
+            number,
+            halted: false,
+            clears_control: false,
+            clears_local: false,
+            issued_at: UtcMillis(1),
+            renew_by: UtcMillis(2),
+        };
+        rig.step(&[directive]);
+        if let Some(latch) = latch {
+            rig.step(&[Input::Halt { latch }]);
+        }
+        let records = rig.step(&[Input::Snapshot]);
+        let state = records.iter().find_map(|record| match record {
+            Ok(Record::Snapshot(snapshot)) => CoreImage::parse(snapshot.state).ok(),
+            _ => None,
+        });
+        state.expect("a snapshot")
+    };
+    for (first, second) in [(Some(Latch::Local), None), (None, Some(Latch::Local))] {
+        for (older, newer) in [(4, 5), (5, 4)] {
+            let mut core = Rig::new(rig::options(&market.instruments, &features)).core;
+            for image in [image(0, first, older), image(1, second, newer)] {
+                core.restore(&image, None).expect("a snapshot just written");
+            }
+            assert!(core.is_halted() && core.latches().is_set(Latch::Local));
+            assert!(!core.latches().is_set(Latch::Control));
+            assert_eq!(core.directive().map(|directive| directive.number), Some(5));
+        }
+    }
+    let mut core = Rig::new(rig::options(&market.instruments, &features)).core;
+    for image in [image(0, Some(Latch::Local), 4), image(1, Some(Latch::Control), 4)] {
+        core.restore(&image, None).expect("a snapshot just written");
+    }
+    assert!(core.latches().is_set(Latch::Local) && core.latches().is_set(Latch::Control));
 }

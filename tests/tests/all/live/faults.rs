@@ -32,8 +32,25 @@ fn live(place: &Place, feed: &str) -> Live {
     live_with(place, feed, |_| {})
 }
 
-/// An engine in process whose settings are `change`d before it starts.
+/// An engine in process whose settings are `change`d before it starts; it gives up a silent feed soon.
 pub fn live_with(place: &Place, feed: &str, change: impl FnOnce(&mut EngineConfig)) -> Live {
+    let limits = FeedLimits {
+        idle: Duration::from_millis(300),
+        backoff_first: Duration::from_millis(5),
+        backoff_max: Duration::from_millis(20),
+        message_bytes_max: 4_000,
+        ..FeedLimits::default()
+    };
+    live_under(place, feed, limits, change)
+}
+
+/// The same under other limits of the feed.
+pub fn live_under(
+    place: &Place,
+    feed: &str,
+    feed_limits: FeedLimits,
+    change: impl FnOnce(&mut EngineConfig),
+) -> Live {
     let file = place.path("live.toml");
     let mut config = EngineConfig::parse(&place.toml(feed, "journal"), &file).unwrap();
     change(&mut config);
@@ -44,13 +61,7 @@ pub fn live_with(place: &Place, feed: &str, change: impl FnOnce(&mut EngineConfi
         segment_bytes: None,
         send_buffer_bytes: None,
         batch_rows_max: 64,
-        feed_limits: FeedLimits {
-            idle: Duration::from_millis(300),
-            backoff_first: Duration::from_millis(5),
-            backoff_max: Duration::from_millis(20),
-            message_bytes_max: 4_000,
-            ..FeedLimits::default()
-        },
+        feed_limits,
     })
     .unwrap()
 }

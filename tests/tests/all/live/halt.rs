@@ -214,23 +214,64 @@ async fn a_halt_by_command_holds_until_a_signed_directive_names_its_latch() {
     assert_eq!(told.bar(&mut client).await["type"], "signal");
 }
 
+/// Ways to halt, and the latch that is set then.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Command,
+    File,
+    Directive,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_and_a_directive_halt_too() {
-    for by_file in [true, false] {
+async fn every_way_to_halt_outlives_a_kill() {
+    for (way, latch) in [
+        (Way::Command, Latch::Local),
+        (Way::File, Latch::Local),
+        (Way::Directive, Latch::Control),
+    ] {
         let place = place();
         let told = Told::start(&place, 0).await;
-        let (_engine, address) = place.engine(&told.feed.url(), "journal");
+        let (mut engine, address) = place.engine(&told.feed.url(), "journal");
         let mut client = Client::connect(address, Some((1, 1))).await;
         for _ in 0..WARM_BARS {
             client.until("a result", is_result).await;
         }
-        told.until_open(&mut client).await;
-        if by_file {
-            std::fs::write(place.path("HALT"), b"").unwrap();
-        } else {
-            let json = serde_json::to_vec(&signed(directive(1, &[], true), &key())).unwrap();
-            std::fs::write(place.path("contract/directive.json"), json).unwrap();
+        let bars = WARM_BARS + told.until_open(&mut client).await + 3;
+        let (file, by_directive) = (place.path("HALT"), place.path("contract/directive.json"));
+        match way {
+            Way::Command => halt(&place),
+            Way::File => std::fs::write(&file, b"").unwrap(),
+            Way::Directive => {
+                let json = serde_json::to_vec(&signed(directive(1, &[], true), &key())).unwrap();
+                std::fs::write(&by_directive, json).unwrap();
+            }
         }
         assert_halted(&told, &mut client).await;
+        engine.kill();
+
+        // What halted it is gone: only the journal knows.
+        for gone in [&file, &by_directive] {
+            if gone.exists() {
+                std::fs::remove_file(gone).unwrap();
+            }
+        }
+        let told = Told::start(&place, bars).await;
+        let (_engine, address) = place.engine(&told.feed.url(), "journal");
+        let mut client = Client::connect(address, None).await;
+        let snapshot = client
+            .until("the snapshot", |message| message["type"] == "snapshot")
+            .await;
+        assert_eq!(snapshot["halted"], true);
+        assert_eq!(told.bar(&mut client).await["reason"], "halted");
+        let other = match latch {
+            Latch::Local => Latch::Control,
+            Latch::Control => Latch::Local,
+        };
+        let not_this = signed(directive(2, &[other], false), &key());
+        assert!(resume(&place, &not_this).status.success());
+        assert_eq!(told.bar(&mut client).await["reason"], "halted");
+        let clears = signed(directive(3, &[latch], false), &key());
+        assert!(resume(&place, &clears).status.success());
+        assert_eq!(told.bar(&mut client).await["type"], "signal");
     }
 }

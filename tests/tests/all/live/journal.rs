@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use contracts::time::UtcMillis;
 use engine::core::record::{Kind, Record};
-use engine::journal::{JournalReader, RealDisk, message};
+use engine::journal::{JournalReader, ReadError, RealDisk, message};
 
 /// A record.
 #[derive(Debug)]
@@ -33,12 +33,27 @@ pub struct BarEntry {
     pub positions: String,
 }
 
-/// All records of the journal in `dir`.
+/// All records of the journal in `dir`; an engine may go on writing it.
 pub fn journal(dir: &Path) -> Vec<Entry> {
-    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir))).unwrap();
-    let mut cursor = reader.from_lsn(reader.oldest_lsn()).unwrap();
+    let is_deleted = |error: &ReadError| match error {
+        ReadError::Gone { .. } => true,
+        ReadError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    };
+    loop {
+        match entries(dir) {
+            Ok(entries) => return entries,
+            // A segment was deleted under the reader.
+            Err(error) => assert!(is_deleted(&error), "{error:?}"),
+        }
+    }
+}
+
+fn entries(dir: &Path) -> Result<Vec<Entry>, ReadError> {
+    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir)))?;
+    let mut cursor = reader.from_lsn(reader.oldest_lsn())?;
     let mut entries = Vec::new();
-    while let Some(read) = cursor.read().unwrap() {
+    while let Some(read) = cursor.read()? {
         let record = read.record().unwrap();
         let bar = match &record {
             Record::Bar(bar) => Some(BarEntry {
@@ -68,7 +83,7 @@ pub fn journal(dir: &Path) -> Vec<Entry> {
             text: message(&read.header, &record).map(|message| message.to_json()),
         });
     }
-    entries
+    Ok(entries)
 }
 
 /// Asserts that lsn and seq count up by one from the first on.

@@ -5,6 +5,7 @@
 mod client;
 mod crash;
 mod faults;
+mod feature_swap;
 mod halt;
 mod journal;
 mod macro_rows;
