@@ -11,6 +11,7 @@ pub mod limits;
 pub mod market;
 pub mod metrics;
 pub mod outcome;
+pub mod output;
 pub mod run;
 #[cfg(test)]
 mod samples;
