@@ -12,6 +12,7 @@ pub mod market;
 pub mod metrics;
 pub mod outcome;
 pub mod output;
+pub mod report;
 pub mod run;
 #[cfg(test)]
 mod samples;
