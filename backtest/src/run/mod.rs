@@ -17,8 +17,9 @@ pub mod walk;
 
 use std::time::Duration;
 
-use contracts::evidence::ExecutionSettings;
+use contracts::evidence::{ExecutionSettings, MarketHash};
 use contracts::experiment::DateRange;
+use contracts::ids::InstrumentId;
 use strategy::policy::PolicySource;
 use strategy::strategy::Strategy;
 
@@ -95,7 +96,14 @@ pub fn run(
     let mut sight = StrategySight::new(candidate.strategy, market)?;
     let prepared = prepare(candidate.strategy, &mut sight, market, window, market.bars.len())?;
     let walked = walk_prepared(candidate, &prepared, settings, options, progress)?;
-    Ok(outcome(candidate, market, window, settings, &prepared, walked))
+    Ok(outcome(
+        &market.instrument,
+        candidate.strategy.calendar().sessions_per_year(),
+        settings,
+        &prepared,
+        walked,
+        (market.hash(), window),
+    ))
 }
 
 /// Decides and walks.
@@ -122,23 +130,25 @@ pub(crate) fn walk_prepared(
     Ok(walked)
 }
 
-fn outcome(
-    candidate: Candidate<'_>,
-    market: &Market,
-    window: DateRange,
+/// What was walked, as an outcome.
+#[must_use]
+pub fn outcome(
+    instrument: &InstrumentId,
+    sessions_per_year: f64,
     settings: &ExecutionSettings,
     prepared: &Prepared,
     walked: Walked,
+    inputs: (MarketHash, DateRange),
 ) -> Outcome {
     let (bars, trades) = (walked.bars, walked.book.trades);
-    let fingerprint = fingerprint::fingerprint(market.hash(), window, settings, &bars, &trades);
+    let fingerprint = fingerprint::fingerprint(inputs.0, inputs.1, settings, &bars, &trades);
     Outcome {
-        instrument: market.instrument.clone(),
+        instrument: instrument.clone(),
         settings: *settings,
         sessions: returns(prepared, &bars, settings.initial_capital),
         bars,
         trades,
-        sessions_per_year: candidate.strategy.calendar().sessions_per_year(),
+        sessions_per_year,
         counts: walked.counts,
         turnover: walked.book.turnover,
         ruined: walked.ruined,
