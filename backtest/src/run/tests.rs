@@ -1,5 +1,6 @@
 use contracts::action::PositionSource;
 use contracts::experiment::{FillRule, OvernightRule};
+use contracts::reason::Position;
 
 use super::samples::{Model, features, settings, usdcop, walk as generated, window};
 use super::*;
@@ -271,5 +272,51 @@ fn batched_and_bar_by_bar_agree_on_the_real_bars() {
         );
         assert!(outcome.bars.len() > 14_000, "{} bars", outcome.bars.len());
         assert!(outcome.trades.len() > 50, "{} trades", outcome.trades.len());
+    }
+}
+
+#[test]
+fn the_live_path_decides_what_the_run_decided() {
+    let features = features("usdcop_15");
+    let market = generated(&features, "USDCOP", 3, "2025-02-28");
+    let model = Model::new(&features, 5);
+    for position_source in [PositionSource::Signal, PositionSource::Feedback] {
+        let settings = ExecutionSettings {
+            position_source,
+            ..settings()
+        };
+        let window = window("2025-02-03", "2025-02-28");
+        let outcome = of(&model, &market, window, &settings, RunOptions::default());
+        let strategy = &model.strategy;
+        let (mut state, mut macros) = (strategy.new_instrument(&market.instrument), strategy.new_macros());
+        for row in &market.daily.rows {
+            macros.insert(row.series, row.date, row.value, row.arrived_at);
+        }
+        let mut policy = model.source.make(&[]).unwrap();
+        let (mut raw, mut observation) = (vec![0.0; strategy.width()], vec![0.0; strategy.width()]);
+        let (mut rows, mut decided) = (outcome.bars.iter().peekable(), Position::Flat);
+        for bar in &market.bars {
+            let row = rows.next_if(|row| row.bar.close_time == bar.close_time);
+            let position = match (row, position_source) {
+                (Some(row), PositionSource::Feedback) => row.held,
+                _ => decided,
+            };
+            let live = strategy
+                .on_bar(
+                    &mut state,
+                    &mut macros,
+                    bar,
+                    position,
+                    &mut policy,
+                    &mut raw,
+                    &mut observation,
+                )
+                .unwrap();
+            if let Some(row) = row {
+                decided = live.decision.map_or(decided, |decision| decision.action);
+                assert_eq!(decided, row.decided, "{} {position_source:?}", bar.close_time);
+            }
+        }
+        assert_eq!(rows.next(), None, "every row was met");
     }
 }
