@@ -5,10 +5,15 @@
 //! Nothing here knows a clock, a socket or a database; randomness is seeded by the run's fingerprint.
 
 pub mod baseline;
+pub mod causality;
 pub mod drift;
 pub mod limits;
+pub mod market;
 pub mod metrics;
 pub mod outcome;
+pub mod output;
+pub mod report;
+pub mod run;
 #[cfg(test)]
 mod samples;
 pub mod stats;

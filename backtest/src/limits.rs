@@ -12,6 +12,8 @@ pub const RELATIVE_BASE_MIN: f64 = 0.25;
 pub const P_BETTER_MIN: f64 = 0.80;
 /// Bars whose three positions are evaluated as one batch (rows = 3 × this, under the policy's 1,024).
 pub const BLOCK_BARS: usize = 256;
+/// Most bars between a decision and its fill: more than three sessions of five-minute bars are no latency.
+pub const LATENCY_BARS_MAX: u32 = 1_000;
 /// Confidence level of every interval in the evidence.
 pub const INTERVAL_LEVEL: f64 = 0.95;
 /// Level of the minimum track record length and of the tests shown beside it: the complement of a PSR of 0.95.

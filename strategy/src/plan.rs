@@ -350,6 +350,24 @@ impl FeaturePlan {
         finite
     }
 
+    /// Whether a feature is the position.
+    #[must_use]
+    pub fn sees_position(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| matches!(column.source, Source::Position))
+    }
+
+    /// Writes the features that [`Self::observe`] would have written for this position, and leaves the others alone.
+    pub fn set_position(&self, position: Position, features: &mut [f64]) {
+        for (column, feature) in self.columns.iter().zip(features) {
+            if matches!(column.source, Source::Position) {
+                let value = position.as_f64();
+                *feature = column.clip.map_or(value, |[low, high]| value.clamp(low, high));
+            }
+        }
+    }
+
     fn session_time(&self, open: UtcMillis, place: &Place) -> f64 {
         let span = match place.session {
             Some(session) if !self.calendar.is_round_the_clock() => session,

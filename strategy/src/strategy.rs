@@ -171,6 +171,21 @@ impl Strategy {
         seen
     }
 
+    /// Whether the observation holds the position: without it, one evaluation of a bar holds for every position.
+    #[must_use]
+    pub fn sees_position(&self) -> bool {
+        self.plan.sees_position()
+    }
+
+    /// The observation [`Self::observe`] would have written had the position been this one, from the `features` it wrote.
+    ///
+    /// # Panics
+    /// If a slice is not [`Self::width`] long.
+    pub fn observe_as(&self, position: Position, features: &mut [f64], observation: &mut [f32]) {
+        self.plan.set_position(position, features);
+        self.normaliser.apply(features, observation);
+    }
+
     /// Reads one row of the model's output.
     ///
     /// # Errors
