@@ -13,6 +13,7 @@ mod metrics;
 mod modes;
 mod place;
 mod restart;
+mod resume;
 mod tls;
 
 pub use client::{Client, Heard};
