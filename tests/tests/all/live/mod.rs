@@ -15,6 +15,7 @@ mod place;
 mod restart;
 mod resume;
 mod tls;
+mod wall;
 
 pub use client::{Client, Heard};
 pub use journal::{Entry, journal};
