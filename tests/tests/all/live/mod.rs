@@ -11,6 +11,7 @@ mod journal;
 mod macro_rows;
 mod metrics;
 mod modes;
+mod parity;
 mod place;
 mod restart;
 mod resume;
