@@ -55,7 +55,15 @@ pub fn run(args: &Args) -> Result<(), String> {
 fn fuzz(toolchain: &str, sanitizer: &str) -> Command {
     let mut command = runner::plain_cargo();
     command
-        .args([toolchain, "fuzz", "run", "--fuzz-dir", "fuzz", "--sanitizer", sanitizer])
+        .args([
+            toolchain,
+            "fuzz",
+            "run",
+            "--fuzz-dir",
+            "fuzz",
+            "--sanitizer",
+            sanitizer,
+        ])
         .arg("--target-dir")
         .arg(runner::target());
     command
