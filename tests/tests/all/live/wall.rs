@@ -71,7 +71,7 @@ fn a_clock_that_was_a_year_ahead_once_makes_no_later_bar_late() {
             clock.set(after(bar, years));
             next.notify_one();
             let said = result(&mut client, bar).await;
-            let word = said["reason"].as_str().or(said["type"].as_str());
+            let word = said["reason"].as_str().or_else(|| said["type"].as_str());
             assert_eq!(word, Some(expected), "{said}");
         }
     });
