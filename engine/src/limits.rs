@@ -15,6 +15,10 @@ pub const FEED_GRACE_MS: i64 = 3_000;
 /// Longest wait for a connection and its handshake, in milliseconds: a vendor answers within two round trips.
 pub const FEED_CONNECT_MS: u64 = 10_000;
 
+/// How long after connecting a subscription may take to be in force, in milliseconds: a five-minute bar that began before is
+/// not made of minutes or ticks. Handshake, key and subscription are a few round trips; the host's clock may lag by the rest.
+pub const FEED_SUBSCRIBE_MS: i64 = 5_000;
+
 /// With nothing read for this long, in milliseconds, a connection is taken for dead; at half of it a ping is sent, which
 /// every WebSocket peer must answer. Below the 60 s after which vendors hang up themselves.
 pub const FEED_IDLE_MS: u64 = 30_000;

@@ -31,7 +31,7 @@ pub(super) fn stages() -> Vec<Stage> {
             for _ in 0..operations {
                 if next == texts.len() {
                     next = 0;
-                    decoder.reconnect();
+                    decoder.reconnect(UnixNanos(0));
                 }
                 events.clear();
                 decoder

@@ -164,11 +164,8 @@ impl EngineConfig {
                 "ring_messages and clients_max must be at least 1".into(),
             );
         }
-        if self.feed.instruments.is_empty() {
-            return refuse(
-                "feed.instruments",
-                "list every instrument of the slot, such as USDCOP = \"USDCOP\"".into(),
-            );
+        if let Err((setting, detail)) = self.feed.check() {
+            return refuse(setting, detail);
         }
         for key in &self.trusted_keys {
             let own = key.public_key.key_id();
@@ -290,6 +287,26 @@ mod tests {
                 example.contains(setting),
                 "config/engine.toml does not show {setting}"
             );
+        }
+    }
+
+    #[test]
+    fn a_feed_is_asked_for_what_it_knows_and_told_what_it_asks_for() {
+        let feed = |codec: &str, symbol: &str, line: &str| {
+            let text = SHORTEST.replace("\"native\"", &format!("\"{codec}\"\n{line}"));
+            parse(&text.replace("= \"USDCOP\"", &format!("= \"{symbol}\""))).map(drop)
+        };
+        assert_eq!(feed("binance", "BTCUSDT", ""), Ok(()));
+        let error = feed("binance", "btcusdt", "").unwrap_err();
+        assert!(error.contains("`BTCUSDT`, not `btcusdt`"), "{error}");
+        assert_eq!(feed("native", "usdcop", ""), Ok(()));
+        let (key, secret) = ("api_key_env = \"K\"", "api_secret_env = \"S\"");
+        assert_eq!(feed("polygon", "X", key), Ok(()));
+        assert_eq!(feed("alpaca", "X", &format!("{key}\n{secret}")), Ok(()));
+        for (codec, line) in [("binance", key), ("native", key), ("polygon", secret)] {
+            let error = feed(codec, "X", line).unwrap_err();
+            let setting = line.split(' ').next().unwrap();
+            assert!(error.contains(setting) && error.contains(codec), "{error}");
         }
     }
 

@@ -97,6 +97,45 @@ pub struct FeedConfig {
     pub api_secret_env: Option<String>,
 }
 
+impl FeedConfig {
+    /// The setting that cannot be as it is, and what is wrong with it.
+    ///
+    /// # Errors
+    /// Both as texts.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.instruments.is_empty() {
+            let detail = "list every instrument of the slot, such as USDCOP = \"USDCOP\"";
+            return Err(("feed.instruments", detail.into()));
+        }
+        // Its messages say BTCUSDT whatever was subscribed: another spelling would never match one.
+        let lower = |symbol: &&String| symbol.chars().any(char::is_lowercase);
+        if self.codec == Source::Binance
+            && let Some(symbol) = self.instruments.values().find(lower)
+        {
+            let detail = format!(
+                "binance calls it `{}`, not `{symbol}`: no message would match",
+                symbol.to_uppercase()
+            );
+            return Err(("feed.instruments", detail));
+        }
+        let (key, secret) = self.codec.asks_for();
+        let unused = |setting| {
+            let detail = format!(
+                "the {} feed asks its clients for none: take the line out",
+                self.codec.word()
+            );
+            Err((setting, detail))
+        };
+        if !key && self.api_key_env.is_some() {
+            return unused("feed.api_key_env");
+        }
+        if !secret && self.api_secret_env.is_some() {
+            return unused("feed.api_secret_env");
+        }
+        Ok(())
+    }
+}
+
 /// The daily series of the original plan: what a contract may ask for without further settings.
 const SERIES_DEFAULT: [&str; 18] = [
     "dxy", "vix", "embi", "brent", "wti", "gold", "coffee", "ust2y", "ust10y", "col5y", "col10y", "ibr",

@@ -112,7 +112,7 @@ impl<'a> Recovery<'a> {
         let Some(at) = self.place(record.instrument) else {
             return;
         };
-        self.core.now = self.core.now.max(record.now);
+        self.core.now = record.now;
         // Not taken from `swap`: what that record orders may have been torn off behind it, and is ordered again then.
         if record.generation != 0 {
             self.core.ran = record.generation;

@@ -7,7 +7,6 @@
 use contracts::reason::{FlattenCause, LiveState};
 use contracts::time::{UnixNanos, UtcMillis};
 
-use super::input::ClockMode;
 use super::input::InstrumentIndex;
 use super::record::Records;
 use super::step::Core;
@@ -15,15 +14,7 @@ use super::step::Core;
 impl Core {
     /// From here on [`super::Input::Clock`] watches no silence; [`Core::retrace_silence`] and [`Core::retrace_stale_flatten`] do.
     pub(crate) const fn retrace(&mut self) {
-        // No clock is later than the end of time: a tick never finds the last look long enough ago.
-        self.silence_checked = UtcMillis(i64::MAX);
-    }
-
-    /// Moves the wall clock without saying anything; never back, and not at all on the feed's clock.
-    pub(crate) fn retrace_clock(&mut self, now: UnixNanos) {
-        if self.options.clock == ClockMode::Wall {
-            self.now = self.now.max(now);
-        }
+        self.silence_checked = None;
     }
 
     /// The tick at `at` that found `instrument` silent; says nothing when it is not.
@@ -55,7 +46,7 @@ impl Core {
         at: UtcMillis,
         out: &mut Records,
     ) {
-        self.retrace_clock(UnixNanos(at.0.saturating_mul(1_000_000)));
+        self.set_clock(UnixNanos(at.0.saturating_mul(1_000_000)));
         let after_s = self.holder.bundle().and_then(|b| b.terms.flatten_after_s);
         if let (Some(local), Some(after_s)) = (self.options.local(instrument), after_s)
             && self.slots[local].silence.should_flatten(at, after_s)

@@ -195,7 +195,7 @@ impl Core {
         image: &CoreImage,
         plan: Option<(FeatureContractHash, &FeaturePlan)>,
     ) -> Result<(), BadBytes> {
-        self.now = self.now.max(image.now);
+        self.now = image.now;
         self.ran = image.ran;
         self.latches = self.latches.or(image.latches);
         let number = |directive: Option<NewestDirective>| directive.map_or(0, |directive| directive.number);

@@ -36,7 +36,8 @@ pub struct Core {
     pub(super) latches: Latches,
     pub(super) directive: Option<NewestDirective>,
     pub(super) now: UnixNanos,
-    pub(super) silence_checked: UtcMillis,
+    /// When the feed's silence was last looked at; `None` when it never is.
+    pub(super) silence_checked: Option<UtcMillis>,
     pub(super) slot_said: Option<LiveState>,
     pub(super) batch: Batch,
     pub(super) counters: Counters,
@@ -61,7 +62,7 @@ impl Core {
             latches: Latches::default(),
             directive: None,
             now: UnixNanos(0),
-            silence_checked: UtcMillis(i64::MIN),
+            silence_checked: Some(UtcMillis(i64::MIN)),
             slot_said: None,
             batch: Batch::new(rows_max),
             counters: Counters::default(),

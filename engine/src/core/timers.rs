@@ -13,16 +13,28 @@ use contracts::time::DayNumber;
 use strategy::macros::MacroInsert;
 
 impl Core {
-    /// Moves the wall clock; it never goes back, so a stepped clock cannot make an old bar young.
+    /// Takes the wall clock's reading as it is: a clock that was ahead once and was put right must not leave every bar from then
+    /// on late. Nothing is said; not at all on the feed's clock.
+    pub(crate) const fn set_clock(&mut self, now: UnixNanos) {
+        if matches!(self.options.clock, ClockMode::Wall) {
+            self.now = now;
+        }
+    }
+
+    /// Moves the wall clock, and says what that alone changes.
     pub(super) fn on_clock(&mut self, now: UnixNanos, out: &mut Records) {
         if self.options.clock == ClockMode::Feed {
             return;
         }
-        self.now = self.now.max(now);
+        self.set_clock(now);
         self.say_slot_state(out);
         let now_ms = self.now_ms();
-        if now_ms.0.saturating_sub(self.silence_checked.0) >= SILENCE_TICK_MS {
-            self.silence_checked = now_ms;
+        // A clock put back has moved, too.
+        if self
+            .silence_checked
+            .is_some_and(|checked| now_ms.0.abs_diff(checked.0) >= SILENCE_TICK_MS.unsigned_abs())
+        {
+            self.silence_checked = Some(now_ms);
             self.watch_silence(now_ms, out);
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! The grid is the multiples of five minutes since the epoch: every calendar's sessions begin on one, whatever its zone. A
 //! bar is final when its last minute is, when a later minute or tick begins, or at close_time + grace; minutes that never
-//! came are counted, nothing is filled in. A correction of a bar already delivered delivers it again: the core sees the same
+//! came are counted, nothing is filled in. A bar that began before this connection could hear of it is delivered only when all
+//! its minutes came as closed candles: an open, high or low made of what was heard would be a guess. A correction of a bar already delivered delivers it again: the core sees the same
 //! time with other content and records a conflict.
 
 use contracts::bar::Bar;
@@ -11,7 +12,7 @@ use contracts::time::UtcMillis;
 
 use super::event::FeedRefusal;
 use crate::core::input::InstrumentIndex;
-use crate::limits::MINUTE_MS;
+use crate::limits::{FEED_SUBSCRIBE_MS, MINUTE_MS};
 
 /// Minutes in a bar.
 const MINUTES: usize = 5;
@@ -30,6 +31,8 @@ pub(super) enum Outcome {
 struct Window {
     close_time: UtcMillis,
     minutes: [Option<Bar>; MINUTES],
+    /// Made of ticks: a minute that is there need not be all of it.
+    ticked: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,6 +46,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Aggregate {
     states: Vec<State>,
+    /// Nothing that began from here on was missed by this connection.
+    heard_from: UtcMillis,
 }
 
 /// The end of the five minutes in which something closing at `close_time` lies.
@@ -60,7 +65,14 @@ impl Window {
         Self {
             close_time,
             minutes: [None; MINUTES],
+            ticked: false,
         }
+    }
+
+    /// Whether nothing of it was missed before this connection heard.
+    fn is_whole(&self, heard_from: UtcMillis) -> bool {
+        let heard = self.close_time.plus_ms(-BAR_INTERVAL_MS) >= heard_from;
+        heard || (!self.ticked && self.minutes.iter().all(Option::is_some))
     }
 
     /// Position of the minute that closes at `close_time`.
@@ -98,10 +110,27 @@ impl Window {
 }
 
 impl Aggregate {
+    /// For a stream that is read from its beginning.
     pub(super) fn new(instruments: usize) -> Self {
         Self {
             states: vec![State::default(); instruments],
+            heard_from: UtcMillis(i64::MIN),
         }
+    }
+
+    /// A connection that was opened at `now`: what is sent is heard from a little later on. Minutes heard before stay.
+    pub(super) fn connected(&mut self, now: UtcMillis) {
+        self.heard_from = now.plus_ms(FEED_SUBSCRIBE_MS);
+    }
+
+    /// The connection is there at `now`. A reading before its opening shows that the clock was ahead then.
+    pub(super) fn listening(&mut self, now: UtcMillis) {
+        self.heard_from = self.heard_from.min(now.plus_ms(FEED_SUBSCRIBE_MS));
+    }
+
+    /// The source goes on after what is held, wherever that is: nothing is missed, and its time is not the clock's.
+    pub(super) const fn replays(&mut self) {
+        self.heard_from = UtcMillis(i64::MIN);
     }
 
     /// A closed minute; `minute.close_time` lies on the minute grid.
@@ -113,9 +142,10 @@ impl Aggregate {
         out: &mut impl FnMut(Outcome),
     ) {
         let close_time = window_close(minute.close_time);
+        let heard_from = self.heard_from;
         let state = &mut self.states[instrument.0 as usize];
-        let Some(window) = state.open(instrument, close_time, out) else {
-            state.after_delivery(instrument, minute, correction, out);
+        let Some(window) = state.open(instrument, close_time, heard_from, out) else {
+            state.after_delivery(instrument, minute, correction, heard_from, out);
             return;
         };
         let slot = window.slot(minute.close_time);
@@ -125,7 +155,7 @@ impl Aggregate {
             _ => window.minutes[slot] = Some(minute),
         }
         if slot == MINUTES - 1 {
-            state.deliver(instrument, out);
+            state.deliver(instrument, heard_from, out);
         }
     }
 
@@ -139,10 +169,11 @@ impl Aggregate {
     ) {
         let minute_close = UtcMillis(time.0.div_euclid(MINUTE_MS) * MINUTE_MS + MINUTE_MS);
         let state = &mut self.states[instrument.0 as usize];
-        let Some(window) = state.open(instrument, window_close(minute_close), out) else {
+        let Some(window) = state.open(instrument, window_close(minute_close), self.heard_from, out) else {
             out(Outcome::Count(FeedRefusal::LateMinute));
             return;
         };
+        window.ticked = true;
         let slot = window.slot(minute_close);
         let minute = window.minutes[slot].get_or_insert(Bar {
             close_time: minute_close,
@@ -164,7 +195,7 @@ impl Aggregate {
                 .forming
                 .is_some_and(|window| window.close_time.plus_ms(grace_ms) <= now)
             {
-                state.deliver(InstrumentIndex(position), out);
+                state.deliver(InstrumentIndex(position), self.heard_from, out);
             }
         }
     }
@@ -177,13 +208,14 @@ impl State {
         &mut self,
         instrument: InstrumentIndex,
         close_time: UtcMillis,
+        heard_from: UtcMillis,
         out: &mut impl FnMut(Outcome),
     ) -> Option<&mut Window> {
         if self
             .forming
             .is_some_and(|forming| forming.close_time < close_time)
         {
-            self.deliver(instrument, out);
+            self.deliver(instrument, heard_from, out);
         }
         let late = self
             .forming
@@ -194,17 +226,20 @@ impl State {
         (!late).then(|| self.forming.get_or_insert_with(|| Window::new(close_time)))
     }
 
-    fn deliver(&mut self, instrument: InstrumentIndex, out: &mut impl FnMut(Outcome)) {
+    fn deliver(&mut self, instrument: InstrumentIndex, heard_from: UtcMillis, out: &mut impl FnMut(Outcome)) {
         let Some(window) = self.forming.take() else {
             return;
         };
+        self.delivered = Some(window);
+        if !window.is_whole(heard_from) {
+            return out(Outcome::Count(FeedRefusal::PartialWindow));
+        }
         for _ in window.minutes.iter().filter(|minute| minute.is_none()) {
             out(Outcome::Count(FeedRefusal::MissingMinute));
         }
         if let Some(bar) = window.bar() {
             out(Outcome::Bar(instrument, bar));
         }
-        self.delivered = Some(window);
     }
 
     /// A minute of a bar that has been delivered: only a correction of the last one changes anything.
@@ -213,6 +248,7 @@ impl State {
         instrument: InstrumentIndex,
         minute: Bar,
         correction: bool,
+        heard_from: UtcMillis,
         out: &mut impl FnMut(Outcome),
     ) {
         let close_time = window_close(minute.close_time);
@@ -228,6 +264,9 @@ impl State {
             Some(known) if known.same_bits(&minute) => out(Outcome::Count(FeedRefusal::DuplicateMinute)),
             _ if correction => {
                 window.minutes[slot] = Some(minute);
+                if !window.is_whole(heard_from) {
+                    return out(Outcome::Count(FeedRefusal::LateMinute));
+                }
                 if let Some(bar) = window.bar() {
                     out(Outcome::Bar(instrument, bar));
                 }
@@ -239,144 +278,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: InstrumentIndex = InstrumentIndex(0);
-
-    fn minute(close_minute: i64, price: f64) -> Bar {
-        Bar {
-            close_time: UtcMillis(close_minute * MINUTE_MS),
-            open: price,
-            high: price + 0.5,
-            low: price - 0.5,
-            close: price + 0.25,
-            volume: 2.0,
-        }
-    }
-
-    fn push(a: &mut Aggregate, bar: Bar, correction: bool) -> Vec<Outcome> {
-        let mut seen = Vec::new();
-        a.minute(ONE, bar, correction, &mut |o| seen.push(o));
-        seen
-    }
-
-    #[test]
-    fn five_minutes_make_a_bar() {
-        let mut a = Aggregate::new(1);
-        for k in 1..5 {
-            assert!(push(&mut a, minute(k, 10.0 + k as f64), false).is_empty());
-        }
-        let expected = Bar {
-            close_time: UtcMillis(300_000),
-            open: 11.0,
-            high: 15.5,
-            low: 10.5,
-            close: 15.25,
-            volume: 10.0,
-        };
-        assert_eq!(
-            push(&mut a, minute(5, 15.0), false),
-            [Outcome::Bar(ONE, expected)]
-        );
-    }
-
-    #[test]
-    fn missing_minutes_are_counted_and_the_next_window_closes_the_last() {
-        let mut a = Aggregate::new(1);
-        push(&mut a, minute(2, 10.0), false);
-        push(&mut a, minute(4, 11.0), false);
-        let seen = push(&mut a, minute(6, 12.0), false);
-        assert_eq!(seen[..3], [Outcome::Count(FeedRefusal::MissingMinute); 3]);
-        let Outcome::Bar(_, bar) = seen[3] else {
-            panic!("{seen:?}")
-        };
-        assert_eq!((bar.open, bar.close, bar.volume), (10.0, 11.25, 4.0));
-        assert_eq!(
-            push(&mut a, minute(3, 9.0), false),
-            [Outcome::Count(FeedRefusal::LateMinute)]
-        );
-    }
-
-    #[test]
-    fn grace_closes_what_the_last_minute_does_not() {
-        let mut a = Aggregate::new(1);
-        push(&mut a, minute(1, 10.0), false);
-        let mut seen = Vec::new();
-        a.poll(UtcMillis(302_999), 3_000, &mut |o| seen.push(o));
-        assert!(seen.is_empty());
-        a.poll(UtcMillis(303_000), 3_000, &mut |o| seen.push(o));
-        assert_eq!(seen.len(), 5);
-    }
-
-    #[test]
-    fn the_same_minute_again_is_a_duplicate_a_conflict_or_a_correction() {
-        let mut a = Aggregate::new(1);
-        push(&mut a, minute(1, 10.0), false);
-        assert_eq!(
-            push(&mut a, minute(1, 10.0), false),
-            [Outcome::Count(FeedRefusal::DuplicateMinute)]
-        );
-        assert_eq!(
-            push(&mut a, minute(1, 10.1), false),
-            [Outcome::Count(FeedRefusal::ConflictMinute)]
-        );
-        assert!(push(&mut a, minute(1, 12.0), true).is_empty());
-        for k in 2..5 {
-            push(&mut a, minute(k, 11.0), false);
-        }
-        let [Outcome::Bar(_, first)] = push(&mut a, minute(5, 11.0), false)[..] else {
-            panic!("a bar")
-        };
-        assert_eq!(first.open, 12.0);
-        let [Outcome::Bar(_, again)] = push(&mut a, minute(5, 20.0), true)[..] else {
-            panic!("a corrected bar")
-        };
-        assert_eq!((again.close_time, again.close), (first.close_time, 20.25));
-        assert_eq!(
-            push(&mut a, minute(5, 21.0), false),
-            [Outcome::Count(FeedRefusal::ConflictMinute)]
-        );
-    }
-
-    #[test]
-    fn an_impossible_minute_makes_an_impossible_bar() {
-        for bad in 1..=5 {
-            let mut a = Aggregate::new(1);
-            let mut seen = Vec::new();
-            for k in 1..=5 {
-                let mut bar = minute(k, 10.0);
-                if k == bad {
-                    bar.high = 1.0;
-                }
-                seen = push(&mut a, bar, false);
-            }
-            let [Outcome::Bar(_, bar)] = seen[..] else {
-                panic!("a bar")
-            };
-            assert!(!bar.is_possible(), "minute {bad}");
-        }
-    }
-
-    #[test]
-    fn ticks_fold_into_minutes_and_the_close_belongs_to_the_next_bar() {
-        let mut a = Aggregate::new(1);
-        let mut seen = Vec::new();
-        for (ms, price) in [
-            (0, 5.0),
-            (30_000, 7.0),
-            (60_000, 4.0),
-            (299_999, 6.0),
-            (300_000, 8.0),
-        ] {
-            a.tick(ONE, UtcMillis(ms), price, &mut |o| seen.push(o));
-        }
-        let Some(Outcome::Bar(_, bar)) = seen.pop() else {
-            panic!("a bar")
-        };
-        assert_eq!((bar.open, bar.high, bar.low, bar.close), (5.0, 7.0, 4.0, 6.0));
-        assert_eq!(seen, [Outcome::Count(FeedRefusal::MissingMinute); 2]);
-        a.tick(ONE, UtcMillis(1), 1.0, &mut |o| seen.push(o));
-        assert_eq!(seen.last(), Some(&Outcome::Count(FeedRefusal::LateMinute)));
-    }
-}
+mod tests;

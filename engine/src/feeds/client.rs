@@ -163,7 +163,7 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
             Ok(connection) => connection,
             Err(failure) => return End::Lost(failure),
         };
-        self.decoder.reconnect();
+        self.decoder.reconnect((self.now)());
         self.announced.connected();
         self.held.connected(self.decoder.codec().resumes());
         let texts = self.decoder.subscribe(self.held.after());

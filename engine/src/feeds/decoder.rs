@@ -34,6 +34,8 @@ pub struct FeedDecoder {
 }
 
 impl FeedDecoder {
+    /// For a stream that is read from its beginning; [`FeedDecoder::reconnect`] begins one that is not.
+    ///
     /// `grace_ms`: how long after its close an unflagged candle, or a bar with missing minutes, is waited for.
     #[must_use]
     pub fn new(source: Source, symbols: SymbolTable, grace_ms: i64) -> Self {
@@ -60,10 +62,12 @@ impl FeedDecoder {
         self
     }
 
-    /// Starts a new connection: the codec begins afresh and candles in progress are forgotten; closed minutes are kept.
-    pub fn reconnect(&mut self) {
+    /// Starts a new connection at `now`: the codec begins afresh and candles in progress are forgotten; closed minutes are kept. What
+    /// was sent before `now` was not heard.
+    pub fn reconnect(&mut self, now: UnixNanos) {
         self.codec = self.source.codec(self.symbols.clone(), &self.credentials);
         self.forming.clear();
+        self.aggregate.connected(now.to_millis());
         self.mode = FeedMode::Live;
     }
 
@@ -101,6 +105,7 @@ impl FeedDecoder {
         received_at: UnixNanos,
         out: &mut Vec<FeedEvent>,
     ) -> Result<(), DecodeError> {
+        self.aggregate.listening(received_at.to_millis());
         let mut decoded = std::mem::take(&mut self.decoded);
         decoded.clear();
         let result = self.codec.decode(text, received_at, &mut decoded);
@@ -114,6 +119,7 @@ impl FeedDecoder {
     /// Makes final what is past its grace at `now`. To be called a few times a second.
     pub fn poll(&mut self, now: UnixNanos, out: &mut Vec<FeedEvent>) {
         if self.mode == FeedMode::Live {
+            self.aggregate.listening(now.to_millis());
             self.finish(now.to_millis(), now, out);
         }
     }
@@ -170,7 +176,12 @@ impl FeedDecoder {
                 .tick(instrument, time, price, &mut |o| out.push(event(o, received_at))),
             Decoded::Event(event) => {
                 match event {
-                    FeedEvent::Hello { mode, .. } => self.mode = mode,
+                    FeedEvent::Hello { mode, .. } => {
+                        self.mode = mode;
+                        if mode == FeedMode::Replay {
+                            self.aggregate.replays();
+                        }
+                    }
                     FeedEvent::End => self.finish(END_OF_TIME, received_at, out),
                     _ => {}
                 }
@@ -264,6 +275,37 @@ mod tests {
         assert_eq!(bars(&out), 0);
         d.poll(UnixNanos(close + 3_000_000_000), &mut out);
         assert_eq!(bars(&out), 1);
+    }
+
+    #[test]
+    fn the_bar_at_hand_when_a_connection_is_made_is_left_out_and_the_next_is_not() {
+        let (mut d, mut out) = (decoder(), Vec::new());
+        let minutes = |d: &mut FeedDecoder, out: &mut Vec<FeedEvent>, range: std::ops::Range<u32>| {
+            for minute in range {
+                let time = format!("2026-01-05T13:{minute:02}:30Z");
+                d.text(&tick(&time, 4100.0), at(&time), out).unwrap();
+            }
+        };
+        let partial = FeedEvent::Ignored {
+            reason: FeedRefusal::PartialWindow,
+        };
+        let counts = |out: &mut Vec<FeedEvent>| {
+            let seen = (bars(out), out.iter().filter(|event| **event == partial).count());
+            out.clear();
+            seen
+        };
+        d.reconnect(at("2026-01-05T13:02:10Z"));
+        minutes(&mut d, &mut out, 2..6);
+        assert_eq!(counts(&mut out), (0, 1));
+        minutes(&mut d, &mut out, 6..11);
+        assert_eq!(counts(&mut out), (1, 0));
+        // A break in the third bar, which was heard from its beginning by the connection before.
+        minutes(&mut d, &mut out, 11..13);
+        d.reconnect(at("2026-01-05T13:13:10Z"));
+        minutes(&mut d, &mut out, 13..16);
+        assert_eq!(counts(&mut out), (0, 1));
+        minutes(&mut d, &mut out, 16..21);
+        assert_eq!(counts(&mut out), (1, 0));
     }
 
     #[test]

@@ -111,7 +111,7 @@ refusals! {
     OffGrid = "off_grid";
     /// A candle that is not final yet.
     InProgress = "in_progress";
-    /// A minute or tick for a five-minute bar that has already been delivered.
+    /// A minute or tick for a five-minute bar that has already been delivered, or left out.
     LateMinute = "late_minute";
     /// The same minute again with the same content.
     DuplicateMinute = "duplicate_minute";
@@ -119,6 +119,9 @@ refusals! {
     ConflictMinute = "conflict_minute";
     /// A minute that never came; its five-minute bar was made without it.
     MissingMinute = "missing_minute";
+    /// A five-minute bar whose beginning this connection did not see: not delivered, since what was missed could have been its
+    /// open, high or low.
+    PartialWindow = "partial_window";
     /// A minute, a tick or a candle in progress that lies further ahead of our clock than any can: taken, it would close the bar
     /// at hand and make every real one after it late.
     Future = "future";

@@ -7,7 +7,7 @@ use contracts::bar::Bar;
 use contracts::native::FeedMode;
 use contracts::time::{UnixNanos, UtcMillis};
 
-use super::event::FeedEvent;
+use super::event::{FeedEvent, FeedRefusal};
 use super::history::History;
 use crate::core::input::InstrumentIndex;
 use crate::limits::FUTURE_TOLERANCE_MS;
@@ -49,6 +49,10 @@ impl Held {
         while position < events.len() {
             match events[position] {
                 FeedEvent::Hello { mode, .. } => self.mode = mode,
+                // A bar was left out, whatever the source can resume.
+                FeedEvent::Ignored {
+                    reason: FeedRefusal::PartialWindow,
+                } => self.unchecked.fill(true),
                 FeedEvent::Bar {
                     instrument,
                     bar,
@@ -211,6 +215,23 @@ mod tests {
             held.take(&mut events, 0, now(5));
             assert_eq!(events.len(), 1);
         }
+    }
+
+    #[test]
+    fn a_bar_that_was_left_out_is_filled_or_named_even_where_the_source_resumes() {
+        let mut held = Held::new(vec![Some(at(10))], known(&[12]));
+        held.connected(true);
+        let left_out = FeedEvent::Ignored {
+            reason: FeedRefusal::PartialWindow,
+        };
+        let mut events = vec![left_out, event(13, false)];
+        held.take(&mut events, 0, now(13));
+        let gap = FeedEvent::Gap {
+            instrument: ONE,
+            from: at(11),
+            to: at(11),
+        };
+        assert_eq!(events, [left_out, gap, event(12, true), event(13, false)]);
     }
 
     #[test]

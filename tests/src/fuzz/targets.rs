@@ -152,7 +152,7 @@ fn feed(source: Source) -> Target {
         for _ in 0..2 {
             drop(decoder.text(text, UnixNanos(1_767_617_100_000_000_000), &mut events));
         }
-        decoder.reconnect();
+        decoder.reconnect(UnixNanos(1_767_617_250_000_000_000));
         drop(decoder.text(text, UnixNanos(1_767_617_400_000_000_000), &mut events));
         decoder.poll(UnixNanos(1_893_456_000_000_000_000), &mut events);
         for event in &events {

@@ -37,7 +37,7 @@ const INSTRUMENTS: usize = 64;
 const SIZES_MIN: usize = 5;
 
 /// A message without its moments.
-fn timeless(text: &str) -> String {
+pub fn timeless(text: &str) -> String {
     let mut rest = text.to_owned();
     for name in MOMENTS {
         let key = format!(",\"{name}\":");
@@ -72,13 +72,13 @@ fn synthetic(features: FeatureContract, market: &Market) -> Data {
     }
 }
 
-fn bars_of(path: &Path) -> Vec<Bar> {
+pub fn bars_of(path: &Path) -> Vec<Bar> {
     read_bars(path, &BarFileOptions::stamped(Stamp::Open))
         .unwrap()
         .bars
 }
 
-fn daily_of(path: &Path) -> Vec<(SeriesId, DayNumber, f64)> {
+pub fn daily_of(path: &Path) -> Vec<(SeriesId, DayNumber, f64)> {
     let file = read_daily(path).unwrap();
     let of = |row: &contracts::files::DailyRow| (file.series[row.series].clone(), row.date, row.value);
     file.rows.iter().map(of).collect()

@@ -146,6 +146,11 @@ impl Live {
             })
             .collect();
         let recovered = recover::recover(&dir, &opened.recovered, &mut cores)?;
+        if !opened.recovered.snapshots.is_empty() {
+            // The journal's last time is that of a clock which may have been ahead.
+            let now = clock.now();
+            cores.iter_mut().for_each(|core| core.set_clock(now));
+        }
         // Operators that are to be warmed get the history with it; recovered ones have what they had.
         let macro_file = macro_file::watched(
             config,

@@ -173,3 +173,30 @@ fn a_silent_feed_is_said_and_its_position_closed_when_the_contract_says_so() {
         assert_eq!(wall.rig.core.positions().next(), Some(left));
     }
 }
+
+#[test]
+fn a_clock_that_was_ahead_once_makes_no_later_bar_late_and_hides_no_silence() {
+    let mut wall = OnTheWall::new(|_| {});
+    let bars = wall.bars.clone();
+    for bar in &bars[..=WARM_BARS] {
+        wall.bar(bar);
+    }
+    let year_ms = 366 * 24 * HOUR_MS;
+    wall.at(bars[WARM_BARS].close_time.plus_ms(year_ms));
+    // Put right: the next bar is as young as it is, and what closes in the year of the wrong reading is in the future again.
+    let next = &bars[WARM_BARS + 1];
+    assert_eq!(wall.bar(next).1, "signal");
+    let ahead = Bar {
+        close_time: next.close_time.plus_ms(365 * 24 * HOUR_MS),
+        ..*next
+    };
+    wall.rig.step(&[rig::bar_input(0, ahead)]);
+    assert_eq!(wall.rig.core.counters().future, 1);
+    // A feed that falls silent now is seen to be so now.
+    let (from, overdue) = (next.close_time, next.close_time.plus_ms(6 * 60_000));
+    assert_eq!(wall.at(from.plus_ms(2_000)), Vec::<String>::new());
+    assert_eq!(
+        wall.at(overdue.plus_ms(1_000)),
+        [format!("StaleFeed since {}", overdue.0)]
+    );
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contracts::bar::Bar;
-use engine::clock::SystemClock;
+use engine::clock::{SharedClock, SystemClock};
 use engine::config::EngineConfig;
 use engine::core::record::Kind;
 use engine::drivers::live::{Live, LiveOptions};
@@ -34,6 +34,16 @@ fn live(place: &Place, feed: &str) -> Live {
 
 /// An engine in process whose settings are `change`d before it starts; it gives up a silent feed soon.
 pub fn live_with(place: &Place, feed: &str, change: impl FnOnce(&mut EngineConfig)) -> Live {
+    live_at(place, feed, SystemClock::shared(), change)
+}
+
+/// The same on another clock than the machine's.
+pub fn live_at(
+    place: &Place,
+    feed: &str,
+    clock: SharedClock,
+    change: impl FnOnce(&mut EngineConfig),
+) -> Live {
     let limits = FeedLimits {
         idle: Duration::from_millis(300),
         backoff_first: Duration::from_millis(5),
@@ -41,7 +51,7 @@ pub fn live_with(place: &Place, feed: &str, change: impl FnOnce(&mut EngineConfi
         message_bytes_max: 4_000,
         ..FeedLimits::default()
     };
-    live_under(place, feed, limits, change)
+    start(place, feed, clock, limits, change)
 }
 
 /// The same under other limits of the feed.
@@ -51,13 +61,23 @@ pub fn live_under(
     feed_limits: FeedLimits,
     change: impl FnOnce(&mut EngineConfig),
 ) -> Live {
+    start(place, feed, SystemClock::shared(), feed_limits, change)
+}
+
+fn start(
+    place: &Place,
+    feed: &str,
+    clock: SharedClock,
+    feed_limits: FeedLimits,
+    change: impl FnOnce(&mut EngineConfig),
+) -> Live {
     let file = place.path("live.toml");
     let mut config = EngineConfig::parse(&place.toml(feed, "journal"), &file).unwrap();
     change(&mut config);
     Live::start(LiveOptions {
         config,
         config_path: None,
-        clock: SystemClock::shared(),
+        clock,
         segment_bytes: None,
         send_buffer_bytes: None,
         batch_rows_max: 64,

@@ -11,9 +11,12 @@ mod journal;
 mod macro_rows;
 mod metrics;
 mod modes;
+mod parity;
 mod place;
 mod restart;
+mod resume;
 mod tls;
+mod wall;
 
 pub use client::{Client, Heard};
 pub use journal::{Entry, journal};

@@ -66,6 +66,12 @@ impl Place {
         self
     }
 
+    /// Takes that line out again.
+    pub fn unset(mut self, line: &str) -> Self {
+        self.settings.retain(|(_, set)| *set != line);
+        self
+    }
+
     /// Makes the contract of generation `seconds` with the model of `seed` the wanted one.
     pub fn contract(&self, seed: u64, seconds: i64) {
         let width = self.features.features.len();

@@ -46,7 +46,7 @@ impl Shard {
                     .retrace_stale_flatten(instrument, order.time, &mut self.records);
             }
             Record::Halt(halt) => {
-                self.core.retrace_clock(nanos(halt.time));
+                self.core.set_clock(nanos(halt.time));
                 self.step(&[Input::Halt { latch: halt.latch }]);
             }
             Record::Macro(value) => {
@@ -90,7 +90,7 @@ impl Shard {
             Record::Snapshot(snapshot) => {
                 let image = image_of(line, snapshot.state)?;
                 self.follow_mode(image.clock);
-                self.core.retrace_clock(image.now);
+                self.core.set_clock(image.now);
                 self.step(&[Input::Snapshot]);
             }
             _ => return Err(unsaid(line)),
@@ -116,7 +116,7 @@ impl Shard {
             _ => None,
         });
         if let Some(at) = caused_at {
-            self.core.retrace_clock(nanos(at));
+            self.core.set_clock(nanos(at));
         }
         self.step(&[Input::Directive {
             number: directive.number,

@@ -180,7 +180,7 @@ impl Shard {
         } else {
             ClockMode::Wall
         });
-        self.core.retrace_clock(bar.now);
+        self.core.set_clock(bar.now);
         self.step(&[Input::Bar {
             instrument,
             bar: bar.bar,

@@ -63,15 +63,15 @@ impl Shard {
             warm.push(state);
             if let Some(image) = &image {
                 self.follow_mode(image.clock);
-                self.core.retrace_clock(image.now);
+                self.core.set_clock(image.now);
             }
         }
         match next.map(|next| &next.record) {
             Some(Record::Flatten(order)) if order.cause == FlattenCause::Swap => {
-                self.core.retrace_clock(nanos(order.time));
+                self.core.set_clock(nanos(order.time));
             }
             Some(Record::State(state)) if state.instrument.is_none() => {
-                self.core.retrace_clock(nanos(state.since));
+                self.core.set_clock(nanos(state.since));
             }
             _ => {}
         }
