@@ -162,6 +162,10 @@ digests! {
     BundleHash = OfBundle;
     /// JCS of the experiment YAML as parsed.
     ConfigHash = OfConfig;
+    /// Bytes of the experiment's file.
+    SourceHash = OfSource;
+    /// JCS of an experiment's reward section.
+    RewardHash = OfReward;
     /// Train, validation and test rows of a dataset.
     DatasetHash = OfDataset;
     /// JCS of a production contract without `signatures`.

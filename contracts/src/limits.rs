@@ -44,3 +44,35 @@ pub const NORM_STATS_BYTES_MAX: usize = 1 << 20;
 
 /// Most macro series one contract may name: keeps a series' index within a byte and its state within a snapshot.
 pub const SERIES_MAX: usize = 32;
+
+/// Largest experiment in bytes: ten times the shipped example; also bounds what the YAML scanner may spend on nesting.
+pub const EXPERIMENT_BYTES_MAX: usize = 32 << 10;
+
+/// Deepest nesting of an experiment: its own sections go four deep.
+pub const EXPERIMENT_DEPTH_MAX: usize = 16;
+
+/// Most values of an experiment with its aliases written out: a few hundred are used, an alias bomb has millions.
+pub const EXPERIMENT_NODES_MAX: usize = 4_096;
+
+/// Longest experiment name in bytes: with the hash, number and prefix of a proposal id it stays within [`ID_BYTES_MAX`].
+pub const EXPERIMENT_NAME_BYTES_MAX: usize = 64;
+
+/// Longest description in bytes: a page for people.
+pub const DESCRIPTION_BYTES_MAX: usize = 4 << 10;
+
+/// Most hidden layers of a policy, and the most units of one: larger ones leave the admission's file size.
+pub const NET_LAYERS_MAX: usize = 8;
+/// See [`NET_LAYERS_MAX`].
+pub const NET_UNITS_MAX: u32 = 4_096;
+
+/// Most words of a trainer's command.
+pub const COMMAND_WORDS_MAX: usize = 64;
+
+/// Most days a proposal or an approval may wait.
+pub const WAIT_DAYS_MAX: u32 = 90;
+
+/// Most hours a contract may run without a newer directive: a directive is good for seven days anyway.
+pub const OFFLINE_GRACE_HOURS_MAX: u32 = 168;
+
+/// Oldest bar that may get a decision, in seconds: beyond the bar interval the next bar is already there.
+pub const BAR_AGE_S_MAX: u32 = 300;

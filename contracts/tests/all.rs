@@ -1,6 +1,8 @@
 //! Tests of the contracts crate from outside: golden files of every persisted or published format.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "all/experiment.rs"]
+mod experiment;
 #[path = "all/golden.rs"]
 mod golden;
 #[path = "all/native.rs"]

@@ -1,13 +1,19 @@
 //! The experiment: what a researcher writes, and everything a vote is measured against.
 //!
 //! One file per section of the YAML. A section's defaults are where its type is; unknown fields are errors everywhere.
+//! [`parse`] is the one door from a researcher's file; [`contract::ExperimentContract`] is what is kept of it.
 
+mod check;
+pub mod contract;
 mod data;
+pub mod diff;
 mod environment;
 mod evaluation;
+mod parse;
 mod promotion;
 mod reward;
 mod training;
+mod tree;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::data::{DataSection, DateRange};
 pub use self::environment::{ActionSection, EnvironmentSection, FillRule, OvernightRule, SignalEnvironment};
 pub use self::evaluation::{EvaluationSection, Gate, MIN_DSR_DEFAULT, Severity, SuccessCriteria};
+pub use self::parse::{ExperimentError, Parsed, parse};
 pub use self::promotion::{
     DEPLOY_WITHIN_DAYS_DEFAULT, EXPIRES_IN_DAYS_DEFAULT, MAX_BAR_AGE_S_DEFAULT, OFFLINE_GRACE_HOURS_DEFAULT,
     OnStale, OnSwap, Promotion,
@@ -22,6 +29,12 @@ pub use self::promotion::{
 pub use self::reward::{RewardSection, RewardTerm};
 pub use self::training::{PpoSection, TrainingSection};
 use crate::ids::{ExperimentName, FeatureContractName, SlotId};
+use crate::schema::schema_tag;
+
+schema_tag!(
+    /// Tag of a frozen experiment.
+    ExperimentV1 = "twovote/experiment/v1"
+);
 
 /// Who it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +63,9 @@ pub struct FeaturesSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
+    /// What this document is; a file may leave it out, the frozen copy never does.
+    #[serde(default)]
+    pub schema_version: ExperimentV1,
     /// Who it is.
     pub experiment: Identity,
     /// Where the model would be deployed.

@@ -188,7 +188,8 @@ pub fn feature_order_hash<'a>(names: impl Iterator<Item = &'a str>) -> FeatureOr
     FeatureOrderHash::of(joined.as_bytes())
 }
 
-fn is_version(text: &str) -> bool {
+/// True for three numbers of one to six digits with dots between.
+pub(crate) fn is_version(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
     parts.len() == 3
         && parts

@@ -66,6 +66,18 @@ pub fn targets() -> Vec<Target> {
             drop(EngineConfig::parse(text, Path::new("engine.toml")));
         },
     ));
+    all.push(bytes(
+        "experiment",
+        files(&repository().join("config/experiments"), "usdcop"),
+        |bytes| match contracts::experiment::parse(bytes, "experiment.yaml") {
+            // What is accepted is kept as JSON: it must come back.
+            Ok(parsed) => {
+                let kept = serde_json::to_string(&parsed.experiment).expect("an experiment is plain data");
+                assert_eq!(serde_json::from_str(&kept).ok(), Some(parsed.experiment));
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        },
+    ));
     let mut models: Vec<Vec<u8>> = testmodels::all_dense(3, 4)
         .into_iter()
         .map(|model| model.bytes)
