@@ -3,6 +3,7 @@
 //! Direction: `store` (all SQL) and `artifacts` (all files) → domain (`registry`, `proposals`, `votes`, `slots`, `audit`, …) →
 //! `api` (HTTP) and `cli`. The engine is never a dependency: it follows what this plane signs.
 
+pub mod api;
 pub mod app;
 pub mod artifacts;
 pub mod audit;

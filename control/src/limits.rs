@@ -22,3 +22,47 @@ pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub const NOTES_BYTES_MAX: usize = 8 << 10;
 /// Events a slow listener may be behind before it has to read everything again.
 pub const EVENTS_WAITING_MAX: usize = 256;
+/// A session lasts at most this long, in milliseconds: 12 hours.
+pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
+/// A session that nobody used for this long is over, in milliseconds: 30 minutes.
+pub const SESSION_IDLE_MS: i64 = 30 * 60 * 1000;
+/// The use of a session or token is noted at most this often, in milliseconds: a minute. Reading must not become writing.
+pub const USE_NOTED_MS: i64 = 60 * 1000;
+/// The link for the first admin is good for this long, in milliseconds: an hour.
+pub const SETUP_LINK_MS: i64 = 60 * 60 * 1000;
+/// Longest life of a token, in days.
+pub const TOKEN_DAYS_MAX: u32 = 366;
+/// Failed logins are counted over this time, in milliseconds: 15 minutes.
+pub const LOGIN_WINDOW_MS: i64 = 15 * 60 * 1000;
+/// Failed logins per account within that time.
+pub const LOGIN_FAILURES_PER_ACCOUNT: u64 = 5;
+/// Failed logins per address within that time.
+pub const LOGIN_FAILURES_PER_ADDRESS: u64 = 20;
+/// Shortest password, in bytes.
+pub const PASSWORD_BYTES_MIN: usize = 12;
+/// Longest password, in bytes: more only costs time.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+/// Passwords that are hashed at the same time: each takes [`ARGON2_MEMORY_KIB`].
+pub const PASSWORDS_AT_ONCE: usize = 4;
+/// Argon2id's memory, in KiB: 19 MiB, OWASP's first choice for two passes and one lane.
+pub const ARGON2_MEMORY_KIB: u32 = 19 * 1024;
+/// Argon2id's passes.
+pub const ARGON2_PASSES: u32 = 2;
+/// Argon2id's lanes.
+pub const ARGON2_LANES: u32 = 1;
+/// Largest body of a JSON request, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 << 10;
+/// Deepest nesting of a JSON request.
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Rows of one page.
+pub const PAGE_ROWS_MAX: u32 = 200;
+/// Rows of a page when none are asked for.
+pub const PAGE_ROWS: u32 = 50;
+/// Longest header that is kept (user agent), in bytes.
+pub const HEADER_BYTES_KEPT: usize = 256;
+/// A stream of events asks this often whether its session still holds, in milliseconds.
+pub const STREAM_CHECK_MS: u64 = 1000;
+/// After the order to stop, requests have this long to end, in seconds.
+pub const SHUTDOWN_S: u64 = 10;
+/// Contracts of a slot whose artifacts its engine may fetch: the newest ones.
+pub const ENGINE_CONTRACTS: u32 = 16;

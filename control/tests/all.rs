@@ -6,6 +6,8 @@
     reason = "a test that cannot be set up fails, one that is skipped says so, and its futures are few"
 )]
 
+#[path = "all/api.rs"]
+mod api;
 #[path = "all/kit/mod.rs"]
 mod kit;
 #[path = "all/moves.rs"]

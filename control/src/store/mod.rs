@@ -5,16 +5,22 @@
 //! through a [`Tx`], so that whatever belongs together is committed together.
 
 mod audit;
+mod auth_events;
+mod engines;
 mod error;
 mod experiments;
 mod models;
 mod outbox;
 mod proposals;
 mod resumes;
+mod sessions;
+mod setup;
 mod slots;
 mod statements;
 mod text;
+mod tokens;
 mod tx;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +30,19 @@ use sqlx::migrate::Migrator;
 use sqlx::{AnyConnection, AnyPool, Executor as _};
 
 pub use self::audit::AuditFilter;
+pub use self::auth_events::{AuthEvent, AuthKind};
+pub use self::engines::{EngineRow, ReceiptRow};
 pub use self::error::StoreError;
 pub use self::experiments::{ExperimentRow, OfReward, OfSource};
 pub use self::models::{Authorship, ModelRow};
 pub use self::proposals::{ApprovalLog, Decided, EvidenceRow, NotOverridable, ProposalRow, ProposalStatus};
 pub use self::resumes::ResumeRow;
+pub use self::sessions::SessionRow;
 pub use self::slots::{Cause, ContractRow, PeriodRow, SlotRow};
 pub use self::statements::StatementRow;
+pub use self::tokens::TokenRow;
 pub use self::tx::{FaultPlan, Tx};
+pub use self::users::UserRow;
 use crate::limits::{DATABASE_CONNECTIONS_MAX, DATABASE_WAIT_S};
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");

@@ -1,0 +1,173 @@
+//! What engines report: heartbeats and receipts.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use contracts::hash::ContractDigest;
+use contracts::ids::{EngineId, SlotId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::access::{Caller, ENGINE, READ};
+use super::extract::Json;
+use super::problem::Problem;
+use super::slots::bound;
+use super::{Api, Route};
+use crate::app::Changed;
+use crate::audit::{self, Action, Event};
+use crate::store::{EngineRow, ReceiptRow};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get(
+            "/api/engines",
+            READ,
+            "Engines and their newest heartbeats",
+            get(list),
+        ),
+        Route::post(
+            "/api/engines/heartbeats",
+            ENGINE,
+            "An engine lives",
+            post(heartbeat),
+        )
+        .takes::<Heartbeat>(),
+        Route::post(
+            "/api/engines/receipts",
+            ENGINE,
+            "What became of a contract",
+            post(receipt),
+        )
+        .takes::<Receipt>(),
+    ]
+}
+
+#[derive(Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Heartbeat {
+    #[schema(value_type = String)]
+    engine_id: EngineId,
+    #[schema(value_type = String)]
+    slot: SlotId,
+    /// Highest generation in its journal.
+    generation_highest: u64,
+    /// Highest directive number in its journal.
+    directive_highest: u64,
+    /// The rest, for people.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    state: serde_json::Map<String, Value>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Serving,
+    Superseded,
+    Refused,
+}
+
+#[derive(Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Receipt {
+    #[schema(value_type = String)]
+    engine_id: EngineId,
+    #[schema(value_type = String)]
+    slot: SlotId,
+    generation: u64,
+    #[schema(value_type = String)]
+    contract: ContractDigest,
+    status: Status,
+    /// Why it was refused: a stable word.
+    #[serde(default)]
+    code: Option<String>,
+    /// The same for people.
+    #[serde(default)]
+    detail: Option<String>,
+    /// Sequence number of the swap's message.
+    #[serde(default)]
+    seq: Option<u64>,
+}
+
+async fn list(State(api): State<Api>) -> Result<axum::Json<Value>, Problem> {
+    let rows = api.app.store.engines().await?;
+    let engines: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "engine_id": row.engine_id, "slot": row.slot, "heartbeat": row.heartbeat,
+                "generation_highest": row.generation_highest, "directive_highest": row.directive_highest,
+                "seen_at": row.seen_at,
+            })
+        })
+        .collect();
+    Ok(axum::Json(json!({"engines": engines})))
+}
+
+/// Numbers beyond the database's are nobody's generation.
+fn in_range(numbers: &[u64]) -> Result<(), Problem> {
+    if numbers.iter().all(|number| i64::try_from(*number).is_ok()) {
+        return Ok(());
+    }
+    Err(Problem::new(400, "malformed_body", "a number is out of range"))
+}
+
+async fn heartbeat(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(beat): Json<Heartbeat>,
+) -> Result<StatusCode, Problem> {
+    bound(&caller.actor, &beat.slot)?;
+    in_range(&[beat.generation_highest, beat.directive_highest])?;
+    let row = EngineRow {
+        engine_id: beat.engine_id,
+        slot: beat.slot,
+        heartbeat: Value::Object(beat.state),
+        generation_highest: beat.generation_highest,
+        directive_highest: beat.directive_highest,
+        seen_at: api.app.now(),
+    };
+    let mut tx = api.app.store.begin().await?;
+    tx.put_heartbeat(&row).await?;
+    tx.commit().await?;
+    api.app.tell(Changed::Engine { slot: row.slot });
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn receipt(
+    State(api): State<Api>,
+    caller: Caller,
+    Json(receipt): Json<Receipt>,
+) -> Result<StatusCode, Problem> {
+    bound(&caller.actor, &receipt.slot)?;
+    in_range(&[receipt.generation, receipt.seq.unwrap_or_default()])?;
+    let now = api.app.now();
+    let body = json!(receipt);
+    let row = ReceiptRow {
+        engine_id: receipt.engine_id,
+        slot: receipt.slot,
+        contract: receipt.contract,
+        generation: receipt.generation,
+        status: body["status"].as_str().unwrap_or_default().to_owned(),
+        receipt: body.clone(),
+        created_at: now,
+    };
+    let mut tx = api.app.store.begin().await?;
+    tx.insert_receipt(&row).await?;
+    if receipt.status == Status::Refused {
+        tx.enqueue("engine_refused_contract", &body, &api.app.targets(), now)
+            .await?;
+    }
+    let event = Event {
+        actor: caller.actor.audit_name(),
+        action: Action::EngineReceipt,
+        subject: row.slot.to_string(),
+        body,
+    };
+    audit::append(&mut tx, api.app.keys.audit(), now, event)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    tx.commit().await?;
+    api.app.tell(Changed::Engine { slot: row.slot });
+    Ok(StatusCode::CREATED)
+}

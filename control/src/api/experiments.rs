@@ -1,0 +1,215 @@
+//! Proposals (`{proposal_id}` under `/api/experiments`, as the plan calls them) and the second vote.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use contracts::hash::EvidenceDigest;
+use contracts::ids::ProposalId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::access::{Access, Caller, RESEARCH_READ};
+use super::extract::{Json, Path, Query};
+use super::problem::Problem;
+use super::{Api, Route};
+use crate::audit::Action;
+use crate::limits::{PAGE_ROWS, PAGE_ROWS_MAX};
+use crate::store::{ProposalRow, ProposalStatus};
+use crate::votes::{self, Approve, ApproveError, Reject, RejectError, VoteRefused};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get(
+            "/api/experiments",
+            RESEARCH_READ,
+            "Proposals, newest first: ?status&limit&cursor",
+            get(list),
+        ),
+        Route::get(
+            "/api/experiments/pending",
+            RESEARCH_READ,
+            "Proposals whose second vote is open",
+            get(pending),
+        ),
+        Route::get(
+            "/api/experiments/{proposal_id}",
+            RESEARCH_READ,
+            "A proposal with its evidence; the ETag is the evidence's digest",
+            get(one),
+        ),
+        Route::post(
+            "/api/experiments/{proposal_id}/approve",
+            Access::Anybody,
+            "The second vote: yes. If-Match names the evidence",
+            post(approve),
+        )
+        .takes::<ApproveBody>(),
+        Route::post(
+            "/api/experiments/{proposal_id}/reject",
+            Access::Anybody,
+            "The second vote: no. If-Match names the evidence",
+            post(reject),
+        )
+        .takes::<RejectBody>(),
+    ]
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    status: Option<ProposalStatus>,
+    limit: Option<u32>,
+    cursor: Option<u64>,
+}
+
+async fn list(State(api): State<Api>, Query(filter): Query<Filter>) -> Result<axum::Json<Value>, Problem> {
+    page(&api, filter).await
+}
+
+async fn pending(State(api): State<Api>) -> Result<axum::Json<Value>, Problem> {
+    let filter = Filter {
+        status: Some(ProposalStatus::PendingApproval),
+        limit: Some(PAGE_ROWS_MAX),
+        cursor: None,
+    };
+    page(&api, filter).await
+}
+
+async fn page(api: &Api, filter: Filter) -> Result<axum::Json<Value>, Problem> {
+    let limit = filter.limit.unwrap_or(PAGE_ROWS);
+    if !(1..=PAGE_ROWS_MAX).contains(&limit) {
+        let detail = format!("limit is 1 to {PAGE_ROWS_MAX}");
+        return Err(Problem::new(400, "malformed_query", detail));
+    }
+    let store = &api.app.store;
+    let rows = store.proposals(filter.status, filter.cursor, limit).await?;
+    let total = store.count_proposals(filter.status).await?;
+    let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = rows.last().filter(|_| full).map(|(id, _)| *id);
+    let experiments: Vec<Value> = rows.iter().map(|(_, row)| view(row)).collect();
+    Ok(axum::Json(
+        json!({"experiments": experiments, "total": total, "next_cursor": next}),
+    ))
+}
+
+fn view(row: &ProposalRow) -> Value {
+    json!({
+        "proposal_id": row.proposal_id, "model_id": row.model_id, "experiment_name": row.experiment_name, "slot": row.slot,
+        "revision": row.revision, "evidence_digest": row.evidence_digest, "recommendation": row.recommendation,
+        "confidence": row.confidence, "reason": row.reason, "not_overridable": row.not_overridable, "metrics": row.metrics,
+        "vs_baseline": row.vs_baseline, "baseline_model_id": row.baseline_model_id,
+        "criteria_results": row.criteria_results, "lineage": row.lineage, "status": row.status, "reviewer": row.reviewer,
+        "reviewer_notes": row.reviewer_notes, "reviewed_at": row.reviewed_at, "deploy_by": row.deploy_by,
+        "created_at": row.created_at, "expires_at": row.expires_at, "requires_human_approval": true,
+    })
+}
+
+async fn one(State(api): State<Api>, Path(id): Path<ProposalId>) -> Result<Response, Problem> {
+    let missing = || Problem::new(404, "not_found", format!("there is no proposal {id}"));
+    let row = api.app.store.proposal(&id).await?.ok_or_else(missing)?;
+    let evidence = api.app.store.evidence(&id, row.revision).await?;
+    let evidence = evidence.ok_or_else(missing)?;
+    let mut answer = view(&row);
+    answer["evidence"] = json!(evidence.evidence);
+    answer["first_vote"] = json!(evidence.first_vote);
+    let tag = format!("\"{}\"", row.evidence_digest);
+    Ok(([(header::ETAG, tag)], axum::Json(answer)).into_response())
+}
+
+fn if_match(headers: &HeaderMap) -> Result<EvidenceDigest, Problem> {
+    let value = headers.get(header::IF_MATCH).ok_or_else(|| {
+        Problem::new(
+            428,
+            "if_match_required",
+            "name the evidence you saw: If-Match: \"<evidence_digest>\"",
+        )
+    })?;
+    let quoted = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+    quoted
+        .and_then(|hex| EvidenceDigest::parse(hex).ok())
+        .ok_or_else(|| {
+            Problem::new(
+                400,
+                "malformed_if_match",
+                "If-Match: \"<64 hex digits>\" is expected",
+            )
+        })
+}
+
+async fn note(
+    api: &Api,
+    caller: &Caller,
+    what: Action,
+    id: &ProposalId,
+    why: &VoteRefused,
+) -> Result<(), Problem> {
+    votes::note_refusal(&api.app, &caller.actor, what, id, why)
+        .await
+        .map_err(|error| Problem::internal(&error))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ApproveBody {
+    notes: Option<String>,
+    #[serde(default)]
+    promote_to_production: bool,
+}
+
+async fn approve(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(proposal_id): Path<ProposalId>,
+    headers: HeaderMap,
+    Json(body): Json<ApproveBody>,
+) -> Result<axum::Json<Value>, Problem> {
+    let request = Approve {
+        evidence_digest: if_match(&headers)?,
+        notes: body.notes,
+        promote_to_production: body.promote_to_production,
+        proposal_id,
+    };
+    let done = votes::approve(&api.app, &caller.actor, &request).await;
+    if let Err(ApproveError::Refused(why)) = &done {
+        note(&api, &caller, Action::Approve, &request.proposal_id, why).await?;
+    }
+    let done = done?;
+    Ok(axum::Json(json!({
+        "success": true, "model_id": done.model_id, "new_stage": done.new_stage,
+        "previous_model_archived": done.previous_model_archived, "approved_by": done.approved_by,
+        "generation": done.contract.map(|(generation, _)| generation),
+        "contract": done.contract.map(|(_, digest)| digest), "deploy_by": done.deploy_by,
+    })))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RejectBody {
+    notes: Option<String>,
+}
+
+async fn reject(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(proposal_id): Path<ProposalId>,
+    headers: HeaderMap,
+    Json(body): Json<RejectBody>,
+) -> Result<axum::Json<Value>, Problem> {
+    let request = Reject {
+        evidence_digest: if_match(&headers)?,
+        notes: body.notes,
+        proposal_id,
+    };
+    let done = votes::reject(&api.app, &caller.actor, &request).await;
+    if let Err(RejectError::Refused(why)) = &done {
+        note(&api, &caller, Action::Reject, &request.proposal_id, why).await?;
+    }
+    done?;
+    Ok(axum::Json(
+        json!({"success": true, "rejected_by": caller.actor.person}),
+    ))
+}

@@ -1,0 +1,91 @@
+//! The OpenAPI document, made from the routes themselves; `control/openapi.json` is its committed copy.
+
+use utoipa::PartialSchema as _;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApiBuilder, PathsBuilder, Ref, Required,
+    ResponseBuilder,
+};
+
+use super::access::Access;
+use super::problem::Problem;
+use super::{Route, rows};
+
+/// The document as JSON text.
+///
+/// # Panics
+/// Never: it is plain data.
+#[must_use]
+pub fn document() -> String {
+    let mut paths = PathsBuilder::new();
+    for row in rows() {
+        let method = if row.method == axum::http::Method::POST {
+            HttpMethod::Post
+        } else {
+            HttpMethod::Get
+        };
+        let path = row.path;
+        paths = paths.path(path, utoipa::openapi::PathItem::new(method, operation(row)));
+    }
+    let components = ComponentsBuilder::new()
+        .schema("Problem", Problem::schema())
+        .build();
+    let info = InfoBuilder::new()
+        .title("Twovote control plane")
+        .version("1")
+        .build();
+    let document = OpenApiBuilder::new()
+        .info(info)
+        .paths(paths.build())
+        .components(Some(components))
+        .build();
+    let mut text = document.to_pretty_json().expect("it is plain data");
+    text.push('\n');
+    text
+}
+
+fn operation(row: Route) -> utoipa::openapi::path::Operation {
+    let problem = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    let problem = ResponseBuilder::new()
+        .description("Refused, or failed: RFC 9457")
+        .content("application/problem+json", problem);
+    let mut operation = OperationBuilder::new()
+        .summary(Some(row.summary))
+        .description(Some(who(row.access)))
+        .response("2XX", ResponseBuilder::new().description("Done"))
+        .response("default", problem);
+    for name in row
+        .path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True);
+        operation = operation.parameter(parameter.schema(Some(String::schema())));
+    }
+    if let Some(schema) = row.body {
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content)
+            .required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
+    operation.build()
+}
+
+fn who(access: Access) -> String {
+    match access {
+        Access::Open => "Everybody.".to_owned(),
+        Access::Anybody => "Whoever is logged in; the operation itself decides.".to_owned(),
+        Access::Only { roles, scope } => {
+            let roles: Vec<&str> = roles.iter().map(|role| role.word()).collect();
+            let scope = scope.map_or("none", |scope| scope.word());
+            format!("Roles: {}. Token scope: {scope}.", roles.join(", "))
+        }
+    }
+}

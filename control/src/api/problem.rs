@@ -1,0 +1,180 @@
+//! Errors on the wire: RFC 9457, with a stable `code`. What went wrong inside stays in the log.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::artifacts::ArtifactError;
+use crate::auth::{LoginError, PresentError, SetupError, TokenError, UserError};
+use crate::store::StoreError;
+use crate::votes::{ApproveError, RejectError, VoteRefused};
+
+/// A problem document.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// HTTP's.
+    pub status: u16,
+    /// HTTP's words.
+    pub title: &'static str,
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem.
+    pub fn new(status: u16, code: &'static str, detail: impl std::fmt::Display) -> Self {
+        let title = StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason());
+        Self {
+            status,
+            title: title.unwrap_or("Error"),
+            code,
+            detail: detail.to_string(),
+        }
+    }
+
+    /// A failure inside: logged with its causes, told without.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut causes = Vec::new();
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(StoreError::Unavailable(_)) = error.downcast_ref() {
+                tracing::warn!(%error, "the database is not available");
+                return Self::new(
+                    503,
+                    "store_unavailable",
+                    "the database does not answer: try again later",
+                );
+            }
+            causes.push(error.to_string());
+            next = error.source();
+        }
+        tracing::error!(causes = causes.join(": "), "a request failed");
+        Self::new(500, "internal", "something is wrong inside: the log says what")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(&self)).into_response();
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<&VoteRefused> for Problem {
+    fn from(refused: &VoteRefused) -> Self {
+        let status = match refused {
+            VoteRefused::NotFound(_) => 404,
+            VoteRefused::NotApprover(_) | VoteRefused::NotFresh(_) | VoteRefused::Author(_) => 403,
+            VoteRefused::NotPending(_)
+            | VoteRefused::Expired(_)
+            | VoteRefused::BaselineChanged(_)
+            | VoteRefused::NotOverridable(_) => 409,
+            VoteRefused::EvidenceChanged { .. } => 412,
+            VoteRefused::NotesRequired | VoteRefused::NotesTooLong(_) => 422,
+        };
+        Self::new(status, refused.code(), refused)
+    }
+}
+
+impl From<ApproveError> for Problem {
+    fn from(error: ApproveError) -> Self {
+        match &error {
+            ApproveError::Refused(refused) => refused.into(),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<RejectError> for Problem {
+    fn from(error: RejectError) -> Self {
+        match &error {
+            RejectError::Refused(refused) => refused.into(),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match &error {
+            LoginError::Wrong => Self::new(401, "wrong_login", &error),
+            LoginError::Limited => Self::new(429, "too_many_logins", &error),
+            LoginError::Store(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PresentError> for Problem {
+    fn from(error: PresentError) -> Self {
+        match &error {
+            PresentError::Invalid => Self::new(401, "not_logged_in", &error),
+            PresentError::Store(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<SetupError> for Problem {
+    fn from(error: SetupError) -> Self {
+        match &error {
+            SetupError::Link => Self::new(403, "setup_link", &error),
+            SetupError::Password(_) => Self::new(422, "password_length", &error),
+            SetupError::Audit(_) | SetupError::Store(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        let status = match &error {
+            UserError::NotFound(_) => 404,
+            UserError::Taken(_) | UserError::LastAdmin => 409,
+            UserError::Password(_) => 422,
+            UserError::Wrong => 403,
+            UserError::Audit(_) | UserError::Store(_) => return Self::internal(&error),
+        };
+        Self::new(status, error.code(), &error)
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        let status = match &error {
+            TokenError::NotFound(_) => 404,
+            TokenError::NoOwner(_) | TokenError::Role(_) | TokenError::Slot | TokenError::Shape => 422,
+            TokenError::Audit(_) | TokenError::Store(_) => return Self::internal(&error),
+        };
+        Self::new(status, error.code(), &error)
+    }
+}
+
+impl From<ArtifactError> for Problem {
+    fn from(error: ArtifactError) -> Self {
+        match &error {
+            ArtifactError::Missing(_) => Self::new(404, "no_such_artifact", &error),
+            ArtifactError::Altered { .. } => {
+                tracing::error!(%error, "an artifact was altered");
+                Self::new(
+                    500,
+                    "artifact_altered",
+                    "its bytes are not what its name says: it is not handed out",
+                )
+            }
+            ArtifactError::TooLarge { .. } | ArtifactError::Io(_) => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,589 @@
+//! The API: who may call what, sessions, limits, votes over HTTP, and input that is no input.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Method, Request, StatusCode};
+use control::api;
+use control::audit::Action;
+use control::auth::{self, Role, Scope, SystemRandom};
+use control::store::AuditFilter;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::kit::app::{TestApp, app, person};
+use crate::kit::on_every_database;
+use crate::kit::sample::{self, Shape};
+
+const PASSWORD: &str = "correct horse battery";
+
+struct Answer {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    fn code(&self) -> (u16, String) {
+        let kind = self.headers.get("content-type").unwrap();
+        assert_eq!(kind, "application/problem+json", "{}", self.text);
+        (
+            self.status.as_u16(),
+            self.json()["code"].as_str().unwrap().to_owned(),
+        )
+    }
+}
+
+/// A cookie and its CSRF value, or a token, or nothing.
+#[derive(Clone, Default)]
+struct Who(Vec<(&'static str, String)>);
+
+impl Who {
+    fn token(text: &str) -> Self {
+        Self(vec![("authorization", format!("Bearer {text}"))])
+    }
+
+    fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut all = self.0.clone();
+        all.retain(|(other, _)| *other != name);
+        all.push((name, value.to_owned()));
+        Self(all)
+    }
+
+    fn without(&self, name: &str) -> Self {
+        let mut all = self.0.clone();
+        all.retain(|(other, _)| *other != name);
+        Self(all)
+    }
+}
+
+async fn call(test: &TestApp, who: &Who, method: &str, path: &str, body: Option<&str>) -> Answer {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "127.0.0.1:9200");
+    for (name, value) in &who.0 {
+        request = request.header(*name, value);
+    }
+    if body.is_some() && !who.0.iter().any(|(name, _)| *name == "content-type") {
+        request = request.header("content-type", "application/json");
+    }
+    let mut request = request
+        .body(Body::from(body.unwrap_or_default().to_owned()))
+        .unwrap();
+    let peer: SocketAddr = "127.0.0.1:50000".parse().unwrap();
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = api::router(test.app.clone()).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+    }
+}
+
+async fn user(test: &TestApp, name: &str, roles: &[Role]) {
+    let new = auth::NewUser {
+        username: name.parse().unwrap(),
+        email: None,
+        password: PASSWORD.to_owned(),
+        roles: roles.to_vec(),
+    };
+    let admin = person("root", &[Role::Admin]);
+    auth::add_user(&test.app, &SystemRandom, &admin, &new)
+        .await
+        .unwrap();
+}
+
+async fn try_login(test: &TestApp, name: &str, password: &str) -> Answer {
+    let body = json!({"username": name, "password": password}).to_string();
+    call(test, &Who::default(), "POST", "/api/login", Some(&body)).await
+}
+
+async fn login(test: &TestApp, name: &str) -> Who {
+    let answer = try_login(test, name, PASSWORD).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    let pair = cookie.split(';').next().unwrap().to_owned();
+    let csrf = answer.json()["csrf"].as_str().unwrap().to_owned();
+    Who(vec![("cookie", pair), ("x-csrf-token", csrf)])
+}
+
+async fn logged_in(test: &TestApp, name: &str, roles: &[Role]) -> Who {
+    user(test, name, roles).await;
+    login(test, name).await
+}
+
+async fn token(test: &TestApp, owner: &str, scope: Scope, slot: Option<&str>) -> (String, String) {
+    let new = auth::NewToken {
+        owner: owner.parse().unwrap(),
+        name: "for tests".to_owned(),
+        scopes: vec![scope],
+        slot: slot.map(|slot| slot.parse().unwrap()),
+        days: 1,
+    };
+    let admin = person("root", &[Role::Admin]);
+    let (secret, id, _) = auth::create_token(&test.app, &SystemRandom, &admin, &new)
+        .await
+        .unwrap();
+    (secret.reveal().to_owned(), id)
+}
+
+/// Which columns a row of the committed table has: nobody, each role, each kind of token that matters here.
+const COLUMNS: [&str; 10] = [
+    "nobody",
+    "viewer",
+    "researcher",
+    "approver",
+    "operator",
+    "admin",
+    "engine",
+    "t:engine:sync",
+    "t:research:write",
+    "t:metrics:read",
+];
+
+#[test]
+fn every_route_admits_whom_the_committed_table_says() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let mut callers = vec![Who::default()];
+        for role in Role::ALL {
+            callers.push(logged_in(&test, role.word(), &[*role]).await);
+        }
+        let slot = Some("usdcop-5m");
+        callers.push(Who::token(
+            &token(&test, "engine", Scope::EngineSync, slot).await.0,
+        ));
+        callers.push(Who::token(
+            &token(&test, "researcher", Scope::ResearchWrite, None).await.0,
+        ));
+        callers.push(Who::token(
+            &token(&test, "viewer", Scope::MetricsRead, None).await.0,
+        ));
+        assert_eq!(callers.len(), COLUMNS.len());
+
+        let mut table = format!("route | {}\n", COLUMNS.join(" | "));
+        for (method, path, _) in api::routes() {
+            // A stream that is admitted does not end; leaving ends the caller's session.
+            let skipped = ["/api/events", "/api/logout"].contains(&path);
+            let concrete = path
+                .replace("{proposal_id}", "PROP-none-1")
+                .replace("{model_id}", "none")
+                .replace("{slot}", "usdcop-5m")
+                .replace("{sha256}", &"0".repeat(64))
+                .replace("{username}", "nobody")
+                .replace("{token_id}", "tok-none");
+            let mut row = format!("{method} {path}");
+            for (who, column) in callers.iter().zip(COLUMNS) {
+                let cell = if skipped && column != "nobody" {
+                    "-"
+                } else {
+                    // Admitted callers get as far as the body, which is none.
+                    let body = (method == Method::POST).then_some("[]");
+                    let answer = call(&test, who, method.as_str(), &concrete, body).await;
+                    assert_ne!(answer.status, 500, "{column} {row}: {}", answer.text);
+                    match answer.status.as_u16() {
+                        401 => "401",
+                        403 => "403",
+                        _ => "yes",
+                    }
+                };
+                row.push_str(" | ");
+                row.push_str(cell);
+            }
+            table.push_str(&row);
+            table.push('\n');
+        }
+        insta::assert_snapshot!("who_may_call", table);
+    });
+}
+
+#[test]
+fn the_committed_description_is_the_one_the_routes_make() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    let made = api::document();
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(path, &made).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap();
+    assert!(
+        committed == made,
+        "control/openapi.json is old: run with UPDATE_OPENAPI=1"
+    );
+    let document: Value = serde_json::from_str(&made).unwrap();
+    for (method, path, _) in api::routes() {
+        let method = method.as_str().to_lowercase();
+        assert!(document["paths"][path][&method].is_object(), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_cookie_needs_this_origin_and_for_a_change_the_csrf_value() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let admin = logged_in(&test, "ada", &[Role::Admin]).await;
+        let get = async |who: &Who| call(&test, who, "GET", "/api/users", None).await;
+        assert_eq!(get(&admin).await.status, 200);
+        assert_eq!(get(&admin.with("sec-fetch-site", "none")).await.status, 200);
+        assert_eq!(
+            get(&admin.with("origin", "http://127.0.0.1:9200")).await.status,
+            200
+        );
+        for foreign in [
+            admin.with("sec-fetch-site", "cross-site"),
+            admin.with("sec-fetch-site", "same-site"),
+            admin.with("origin", "http://127.0.0.1:9300"),
+            admin.with("origin", "null"),
+        ] {
+            assert_eq!(get(&foreign).await.code(), (403, "cross_site".to_owned()));
+        }
+        let post = async |who: &Who| {
+            call(&test, who, "POST", "/api/tokens/tok-none/revoke", None)
+                .await
+                .code()
+        };
+        assert_eq!(post(&admin).await, (404, "token_not_found".to_owned()));
+        assert_eq!(
+            post(&admin.without("x-csrf-token")).await,
+            (403, "csrf".to_owned())
+        );
+        assert_eq!(
+            post(&admin.with("x-csrf-token", "other")).await,
+            (403, "csrf".to_owned())
+        );
+        assert_eq!(
+            post(&admin.with("sec-fetch-site", "none")).await,
+            (403, "cross_site".to_owned())
+        );
+        let login = Who::default().with("origin", "https://evil.invalid");
+        let answer = call(&test, &login, "POST", "/api/login", Some("{}")).await;
+        assert_eq!(answer.code(), (403, "cross_site".to_owned()));
+    });
+}
+
+#[test]
+fn sessions_end_by_idling_by_age_by_leaving_and_by_disabling() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let root = logged_in(&test, "root", &[Role::Admin]).await;
+        let minutes = |n: i64| test.clock.advance_ms(n * 60_000);
+        let status = async |who: &Who| call(&test, who, "GET", "/api/session", None).await.status;
+
+        minutes(29);
+        assert_eq!(status(&root).await, 200);
+        minutes(29);
+        assert_eq!(status(&root).await, 200, "use keeps it alive");
+        minutes(30);
+        assert_eq!(status(&root).await, 401, "30 minutes idle");
+
+        let root = login(&test, "root").await;
+        for _ in 0..28 {
+            minutes(25);
+            assert_eq!(status(&root).await, 200);
+        }
+        minutes(20);
+        assert_eq!(status(&root).await, 401, "12 hours");
+
+        let root = login(&test, "root").await;
+        let vera = logged_in(&test, "vera", &[Role::Viewer]).await;
+        let disabled = call(&test, &root, "POST", "/api/users/vera/disable", None).await;
+        assert_eq!(disabled.status, 204, "{}", disabled.text);
+        assert_eq!(status(&vera).await, 401, "disabled");
+        assert_eq!(
+            try_login(&test, "vera", PASSWORD).await.code(),
+            (401, "wrong_login".to_owned())
+        );
+        let last = call(&test, &root, "POST", "/api/users/root/disable", None).await;
+        assert_eq!(last.code(), (409, "last_admin".to_owned()));
+
+        assert_eq!(call(&test, &root, "POST", "/api/logout", None).await.status, 204);
+        assert_eq!(status(&root).await, 401, "logged out");
+    });
+}
+
+#[test]
+fn failed_logins_are_limited_per_account_and_per_address() {
+    on_every_database(|database| async {
+        let test = app(database);
+        user(&test, "vera", &[Role::Viewer]).await;
+        for _ in 0..5 {
+            assert_eq!(
+                try_login(&test, "vera", "wrong").await.code(),
+                (401, "wrong_login".to_owned())
+            );
+        }
+        let limited = (429, "too_many_logins".to_owned());
+        assert_eq!(try_login(&test, "vera", PASSWORD).await.code(), limited);
+        for n in 0..15 {
+            assert_eq!(try_login(&test, &format!("nobody{n}"), "wrong").await.status, 401);
+        }
+        assert_eq!(try_login(&test, "other", "wrong").await.code(), limited);
+        test.clock.advance_ms(15 * 60_000);
+        assert_eq!(try_login(&test, "vera", PASSWORD).await.status, 200);
+    });
+}
+
+#[test]
+fn the_first_admin_is_made_once_through_a_link_that_runs_out() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let offer = async || auth::offer_setup(&test.app, &SystemRandom).await.unwrap();
+        let setup = async |link: &str| {
+            let body = json!({"link": link, "username": "ada", "password": PASSWORD}).to_string();
+            call(&test, &Who::default(), "POST", "/api/setup", Some(&body))
+                .await
+                .status
+                .as_u16()
+        };
+        let old = offer().await.unwrap();
+        let link = offer().await.unwrap();
+        assert_eq!(setup("guess").await, 403);
+        assert_eq!(setup(old.reveal()).await, 403, "a newer link spends it");
+        test.clock.advance_ms(3_600_000);
+        assert_eq!(setup(link.reveal()).await, 403, "an hour");
+        let link = offer().await.unwrap();
+        assert_eq!(setup(link.reveal()).await, 201);
+        assert_eq!(setup(link.reveal()).await, 403, "once");
+        assert!(offer().await.is_none());
+        login(&test, "ada").await;
+    });
+}
+
+#[test]
+fn a_vote_over_http_names_its_evidence_and_a_refused_one_is_audited() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let experiment = sample::experiment(&test.app, "rita").await;
+        let model = sample::model(&test.app, &experiment, "rita", 1).await;
+        let proposal = sample::proposal(&test.app, &model, 1, Shape::default()).await;
+        let vera = logged_in(&test, "vera", &[Role::Approver]).await;
+        let rita = logged_in(&test, "rita", &[Role::Approver]).await;
+        let victor = logged_in(&test, "victor", &[Role::Viewer]).await;
+        let path = format!("/api/experiments/{}", proposal.proposal_id);
+        let none = call(&test, &vera, "GET", "/api/models/production?slot=usdcop-5m", None).await;
+        assert_eq!(none.code(), (404, "no_production_model".to_owned()));
+
+        let shown = call(&test, &vera, "GET", &path, None).await;
+        let etag = shown.headers["etag"].to_str().unwrap().to_owned();
+        assert_eq!(etag, format!("\"{}\"", proposal.evidence_digest));
+        let approve = async |who: &Who| {
+            let body = json!({"notes": null, "promote_to_production": true}).to_string();
+            call(&test, who, "POST", &format!("{path}/approve"), Some(&body)).await
+        };
+        let code = |status: u16, code: &str| (status, code.to_owned());
+        assert_eq!(approve(&vera).await.code(), code(428, "if_match_required"));
+        let other = format!("\"{}\"", "0".repeat(64));
+        let stale = approve(&vera.with("if-match", &other)).await;
+        assert_eq!(stale.code(), code(412, "evidence_changed"));
+        assert_eq!(
+            approve(&vera.with("if-match", "*")).await.code(),
+            code(400, "malformed_if_match")
+        );
+        let rita = approve(&rita.with("if-match", &etag)).await;
+        assert_eq!(rita.code(), code(403, "author_may_not_vote"));
+        let victor = approve(&victor.with("if-match", &etag)).await;
+        assert_eq!(victor.code(), code(403, "not_approver"));
+        let filter = AuditFilter {
+            action: Some(Action::VoteRefused.word().to_owned()),
+            ..AuditFilter::default()
+        };
+        let refused = test.app.store.audit_events(&filter, 10).await.unwrap();
+        assert_eq!(refused.len(), 3);
+
+        let done = approve(&vera.with("if-match", &etag)).await;
+        assert_eq!(done.status, 200, "{}", done.text);
+        assert_eq!(done.json()["new_stage"], "production");
+        assert_eq!(done.json()["generation"], 1);
+        let running = call(&test, &vera, "GET", "/api/models/production?slot=usdcop-5m", None).await;
+        assert_eq!(running.json()["model_id"], json!(model.model_id));
+
+        user(&test, "motor", &[Role::Engine]).await;
+        let (secret, id) = token(&test, "motor", Scope::EngineSync, Some("usdcop-5m")).await;
+        let engine = Who::token(&secret);
+        let get = async |path: &str| call(&test, &engine, "GET", path, None).await;
+        let contract = get("/api/slots/usdcop-5m/contract").await;
+        let contract = contracts::production::ProductionContract::parse(contract.text.as_bytes()).unwrap();
+        contract.verify(test.app.keys.trusted()).unwrap();
+        let directive = get("/api/slots/usdcop-5m/directive").await;
+        contracts::directive::Directive::parse(directive.text.as_bytes()).unwrap();
+        assert_eq!(
+            get("/api/slots/other/contract").await.code(),
+            code(403, "other_slot")
+        );
+        let artifact = format!("/api/artifacts/{}", contract.artifacts.model);
+        assert_eq!(get(&artifact).await.text, "model 1");
+        let stranger = test.app.artifacts.put(b"of nobody's contract").unwrap();
+        let stranger = get(&format!("/api/artifacts/{stranger}")).await;
+        assert_eq!(stranger.code(), code(404, "no_such_artifact"));
+        std::fs::write(test.artifacts.path(contract.artifacts.model), b"model 2").unwrap();
+        assert_eq!(get(&artifact).await.code(), code(500, "artifact_altered"));
+
+        let beat =
+            json!({"engine_id": "e1", "slot": "usdcop-5m", "generation_highest": 1, "directive_highest": 1});
+        let beat = call(
+            &test,
+            &engine,
+            "POST",
+            "/api/engines/heartbeats",
+            Some(&beat.to_string()),
+        )
+        .await;
+        assert_eq!(beat.status, 204, "{}", beat.text);
+        let receipt = json!({"engine_id": "e1", "slot": "usdcop-5m", "generation": 1, "contract": contract.digest().unwrap(),
+            "status": "serving", "seq": 7});
+        let receipt = call(
+            &test,
+            &engine,
+            "POST",
+            "/api/engines/receipts",
+            Some(&receipt.to_string()),
+        )
+        .await;
+        assert_eq!(receipt.status, 201, "{}", receipt.text);
+        let root = person("root", &[Role::Admin]);
+        auth::revoke_token(&test.app, &root, &id).await.unwrap();
+        assert_eq!(get(&artifact).await.status, 401, "revoked");
+    });
+}
+
+#[test]
+fn what_is_no_input_is_a_problem_and_never_a_failure() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let admin = logged_in(&test, "ada", &[Role::Admin, Role::Approver]).await;
+        let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+        let large = format!("\"{}\"", "x".repeat(70_000));
+        let vote = admin.with("if-match", &format!("\"{}\"", "0".repeat(64)));
+        let posts = [
+            "{",
+            "",
+            "nil",
+            "[]",
+            "{\"username\": 7}",
+            "{\"x\": 1}",
+            &deep,
+            &large,
+            "\"\\ud800\"",
+        ];
+        for path in [
+            "/api/users",
+            "/api/tokens",
+            "/api/login",
+            "/api/setup",
+            "/api/experiments/PROP-x-1/approve",
+        ] {
+            for body in posts {
+                let answer = call(&test, &vote, "POST", path, Some(body)).await;
+                let start: String = body.chars().take(20).collect();
+                assert!(
+                    [400, 413].contains(&answer.code().0),
+                    "{path} {start}: {}",
+                    answer.text
+                );
+            }
+            let text = vote.with("content-type", "text/plain");
+            assert_eq!(
+                call(&test, &text, "POST", path, Some("{}")).await.code().0,
+                415,
+                "{path}"
+            );
+        }
+        for path in [
+            "/api/experiments?status=x'%20OR%201=1--",
+            "/api/experiments?limit=-1",
+            "/api/experiments?limit=0",
+            "/api/experiments?limit=99999999999999999999",
+            "/api/experiments?cursor=1;DROP%20TABLE%20users",
+            "/api/experiments?unknown=1",
+            "/api/experiments/PROP'%20OR%20'1'='1",
+            "/api/experiments/%00",
+            "/api/experiments/%FF",
+            "/api/models/..%2F..%2Fetc%2Fpasswd",
+            "/api/models?stage=all",
+            "/api/artifacts/..%2Fkeys",
+            "/api/slots/%2e%2e/history",
+            "/api/slots/usdcop-5m/history?as_of=yesterday",
+            "/api/audit?after=x",
+            "/api/audit?actor=%00",
+            "/api/audit?action=DROP",
+        ] {
+            let answer = call(&test, &admin, "GET", path, None).await;
+            assert_eq!(answer.code().0, 400, "{path}: {}", answer.text);
+        }
+        let injected = call(&test, &admin, "GET", "/api/audit?actor=x'%20OR%20'1'='1", None).await;
+        assert_eq!(injected.json()["events"], json!([]));
+        let huge = call(
+            &test,
+            &admin,
+            "GET",
+            "/api/experiments?cursor=18446744073709551615",
+            None,
+        )
+        .await;
+        assert_eq!(huge.status, 200);
+        assert_eq!(
+            call(&test, &admin, "GET", "/api/nothing", None).await.code(),
+            (404, "no_such_route".to_owned())
+        );
+        assert_eq!(
+            call(&test, &admin, "DELETE", "/api/users", None).await.code(),
+            (405, "method_not_allowed".to_owned())
+        );
+    });
+}
+
+#[test]
+fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
+    on_every_database(|database| async {
+        use futures_util::StreamExt as _;
+        let test = app(database);
+        let vera = logged_in(&test, "vera", &[Role::Viewer]).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(api::serve_until(
+            test.app.clone(),
+            Arc::new(SystemRandom),
+            listener,
+            async {
+                stopped.await.ok();
+            },
+        ));
+        let open = async |who: &Who| {
+            let mut request = reqwest::Client::new().get(format!("http://{address}/api/events"));
+            for (name, value) in &who.0 {
+                request = request.header(*name, value);
+            }
+            request.send().await.unwrap().bytes_stream()
+        };
+        let guard = std::time::Duration::from_secs(60);
+        tokio::time::timeout(guard, async {
+            let mut events = open(&vera).await;
+            test.app.tell(control::app::Changed::Job { id: 7 });
+            let first = events.next().await.unwrap().unwrap();
+            assert!(
+                first.starts_with(b"data: {\"event\":\"job\",\"id\":7}"),
+                "{first:?}"
+            );
+            call(&test, &vera, "POST", "/api/logout", None).await;
+            while events.next().await.is_some() {}
+
+            let vera = login(&test, "vera").await;
+            let mut events = open(&vera).await;
+            stop.send(()).unwrap();
+            while events.next().await.is_some() {}
+            server.await.unwrap().unwrap();
+        })
+        .await
+        .expect("a hang");
+    });
+}
