@@ -22,3 +22,5 @@ pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub const NOTES_BYTES_MAX: usize = 8 << 10;
 /// Events a slow listener may be behind before it has to read everything again.
 pub const EVENTS_WAITING_MAX: usize = 256;
+/// Experiments one answer lists: with feature contracts inlined each is some kilobytes.
+pub const EXPERIMENTS_LISTED_MAX: u32 = 200;

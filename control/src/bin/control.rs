@@ -1,5 +1,5 @@
 //! The `control` program: see `control --help`.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(64)
+    control::cli::main(std::env::args_os())
 }

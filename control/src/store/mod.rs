@@ -24,7 +24,7 @@ use sqlx::{AnyConnection, AnyPool, Executor as _};
 
 pub use self::audit::AuditFilter;
 pub use self::error::StoreError;
-pub use self::experiments::{ExperimentRow, OfReward, OfSource};
+pub use self::experiments::ExperimentRow;
 pub use self::models::{Authorship, ModelRow};
 pub use self::proposals::{ApprovalLog, Decided, EvidenceRow, NotOverridable, ProposalRow, ProposalStatus};
 pub use self::slots::{Cause, ContractRow, PeriodRow, SlotRow};
