@@ -139,6 +139,67 @@ pub fn revoke(folder: &Path, purpose: KeyPurpose, id: &KeyId) -> Result<bool, Ke
 /// # Errors
 /// [`KeyringError`].
 pub fn trusted(folder: &Path) -> Result<Vec<TrustedKey>, KeyringError> {
+    public_files(folder)?
+        .iter()
+        .map(|path| Ok(PublicKeyFile::read(path)?.trusted()))
+        .collect()
+}
+
+/// Where a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// It signs.
+    Active,
+    /// Its signatures count; another one signs.
+    Trusted,
+    /// Its signatures count no more.
+    Revoked,
+}
+
+/// A key of the directory.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ListedKey {
+    /// What it may sign.
+    pub purpose: KeyPurpose,
+    /// Its id.
+    pub key_id: KeyId,
+    /// Where it stands.
+    pub state: KeyState,
+    /// Its public half.
+    pub public: PathBuf,
+}
+
+/// All keys, by purpose and id; none where there is no directory yet.
+///
+/// # Errors
+/// [`KeyringError`].
+pub fn list(folder: &Path) -> Result<Vec<ListedKey>, KeyringError> {
+    let mut found = Vec::new();
+    for (folder_of, revoked) in [(folder.to_owned(), false), (folder.join("revoked"), true)] {
+        if !folder_of.exists() {
+            continue;
+        }
+        for path in public_files(&folder_of)? {
+            let file = PublicKeyFile::read(&path)?;
+            let active = read_active(folder, file.purpose)?.as_ref() == Some(&file.key_id);
+            found.push(ListedKey {
+                state: match (revoked, active) {
+                    (true, _) => KeyState::Revoked,
+                    (false, true) => KeyState::Active,
+                    (false, false) => KeyState::Trusted,
+                },
+                purpose: file.purpose,
+                key_id: file.key_id,
+                public: path,
+            });
+        }
+    }
+    found.sort_by_key(|key| (key.purpose.to_string(), key.key_id.clone()));
+    Ok(found)
+}
+
+fn public_files(folder: &Path) -> Result<Vec<PathBuf>, KeyringError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io(folder))? {
         let path = entry.map_err(io(folder))?.path();
@@ -147,10 +208,7 @@ pub fn trusted(folder: &Path) -> Result<Vec<TrustedKey>, KeyringError> {
         }
     }
     paths.sort();
-    paths
-        .iter()
-        .map(|path| Ok(PublicKeyFile::read(path)?.trusted()))
-        .collect()
+    Ok(paths)
 }
 
 fn active_key(folder: &Path, purpose: KeyPurpose) -> Result<SigningKey, KeyringError> {

@@ -66,3 +66,5 @@ pub const STREAM_CHECK_MS: u64 = 1000;
 pub const SHUTDOWN_S: u64 = 10;
 /// Contracts of a slot whose artifacts its engine may fetch: the newest ones.
 pub const ENGINE_CONTRACTS: u32 = 16;
+/// Experiments one answer lists: with feature contracts inlined each is some kilobytes.
+pub const EXPERIMENTS_LISTED_MAX: u32 = 200;

@@ -8,6 +8,8 @@
 
 #[path = "all/api.rs"]
 mod api;
+#[path = "all/experiments.rs"]
+mod experiments;
 #[path = "all/kit/mod.rs"]
 mod kit;
 #[path = "all/moves.rs"]

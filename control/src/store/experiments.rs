@@ -2,7 +2,7 @@
 
 use contracts::experiment::Experiment;
 use contracts::features::FeatureContract;
-use contracts::hash::{ConfigHash, Digest, FeatureContractHash, FeatureOrderHash};
+use contracts::hash::{ConfigHash, FeatureContractHash, FeatureOrderHash, RewardHash, SourceHash};
 use contracts::ids::{ContractId, ExperimentName, InstrumentId, PersonId, SlotId};
 use contracts::time::UtcMillis;
 use sqlx::any::AnyRow;
@@ -11,13 +11,6 @@ use super::text::{Columns, json, time};
 use super::{Store, StoreError, Tx};
 
 const TABLE: &str = "experiment_contracts";
-
-/// Tag of a hash over a file's bytes.
-#[derive(Debug)]
-pub enum OfSource {}
-/// Tag of a hash over the reward section.
-#[derive(Debug)]
-pub enum OfReward {}
 
 /// An experiment's contract.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,13 +24,13 @@ pub struct ExperimentRow {
     /// Canonical JSON of the YAML as parsed, before defaults.
     pub config_hash: ConfigHash,
     /// The file's bytes.
-    pub source_hash: Digest<OfSource>,
+    pub source_hash: SourceHash,
     /// Names of the features, in order.
     pub feature_order_hash: FeatureOrderHash,
     /// The feature contract.
     pub feature_contract_hash: FeatureContractHash,
     /// Canonical JSON of the reward section.
-    pub reward_config_hash: Digest<OfReward>,
+    pub reward_config_hash: RewardHash,
     /// First 16 hex of the data section's hash.
     pub date_ranges_version: String,
     /// Where the model would run.

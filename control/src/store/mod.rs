@@ -33,7 +33,7 @@ pub use self::audit::AuditFilter;
 pub use self::auth_events::{AuthEvent, AuthKind};
 pub use self::engines::{EngineRow, ReceiptRow};
 pub use self::error::StoreError;
-pub use self::experiments::{ExperimentRow, OfReward, OfSource};
+pub use self::experiments::ExperimentRow;
 pub use self::models::{Authorship, ModelRow};
 pub use self::proposals::{ApprovalLog, Decided, EvidenceRow, NotOverridable, ProposalRow, ProposalStatus};
 pub use self::resumes::ResumeRow;

@@ -32,7 +32,7 @@ pub fn app(database: Database) -> TestApp {
     for (n, purpose) in (1u8..).zip(keys::PURPOSES) {
         keys::generate(&key_folder, purpose, [n; 32]).unwrap();
     }
-    let config: Config = toml::from_str(
+    let mut config: Config = toml::from_str(
         r#"
         [slots.usdcop-5m]
         environment = "paper"
@@ -40,6 +40,7 @@ pub fn app(database: Database) -> TestApp {
         "#,
     )
     .unwrap();
+    config.features = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/features").into();
     let clock = ManualClock::at(START);
     let artifacts = DirectoryStore::new(&folder.path().join("artifacts"));
     let app = App::new(
