@@ -112,7 +112,7 @@ impl<S: Sync> axum::extract::FromRequestParts<S> for Source {
             .extensions
             .get::<Self>()
             .cloned()
-            .unwrap_or(Self(From::default())))
+            .unwrap_or_else(|| Self(From::default())))
     }
 }
 

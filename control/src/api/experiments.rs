@@ -173,7 +173,7 @@ async fn approve(
         promote_to_production: body.promote_to_production,
         proposal_id,
     };
-    let done = votes::approve(&api.app, &caller.actor, &request).await;
+    let done = Box::pin(votes::approve(&api.app, &caller.actor, &request)).await;
     if let Err(ApproveError::Refused(why)) = &done {
         note(&api, &caller, Action::Approve, &request.proposal_id, why).await?;
     }
