@@ -178,6 +178,13 @@ pub const FOLLOW_PERIOD_MS: u64 = 1_000;
 /// Warm-ups tried for one contract when cores cannot catch up with them.
 pub const WARM_TRIES_MAX: u32 = 3;
 
+/// Bars a warm-up keeps per instrument for each bar after which operators are settled: of a feed that runs round the clock, a
+/// session of five hours on week-days uses every seventh bar.
+pub const WARM_BARS_PER_SETTLED: usize = 8;
+
+/// Bars a warm-up keeps beside that: what is quarantined, and what a short warm-up needs to begin before a holiday.
+pub const WARM_BARS_MARGIN: usize = 1_024;
+
 // ── Bundles ──
 
 /// Longest a contract may take from its first file to its last golden row, in milliseconds: a 64 MiB model loads in a few seconds.

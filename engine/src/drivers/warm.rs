@@ -19,6 +19,7 @@ use crate::core::CoreOptions;
 use crate::core::record::Record;
 use crate::drivers::load::fresh;
 use crate::journal::{JournalReader, ReadError};
+use crate::limits::{WARM_BARS_MARGIN, WARM_BARS_PER_SETTLED};
 
 /// A daily value somebody knew.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,58 +43,60 @@ pub struct KnownHistory {
     pub daily: Vec<KnownDaily>,
 }
 
-/// Everything known of the past, read once per warm-up.
-struct Past {
-    bars: HashMap<String, BTreeMap<UtcMillis, Bar>>,
+/// The last bars known of one instrument, ascending; never more than its bound.
+struct Window {
+    bars: BTreeMap<UtcMillis, Bar>,
+    bars_max: usize,
     /// Close of the last journaled bar: what files have after it, the feed is asked for.
-    journaled: HashMap<String, UtcMillis>,
-    daily: Vec<KnownDaily>,
+    journaled: Option<UtcMillis>,
 }
 
-impl Past {
-    fn gather(history: &KnownHistory, journal: Option<&JournalReader>) -> Result<Self, ReadError> {
-        let mut bars: HashMap<String, BTreeMap<UtcMillis, Bar>> = HashMap::new();
-        for (instrument, known) in &history.bars {
-            let place = bars.entry(instrument.to_string()).or_default();
-            place.extend(known.iter().map(|bar| (bar.close_time, *bar)));
+impl Window {
+    const fn new(bars_max: usize) -> Self {
+        Self {
+            bars: BTreeMap::new(),
+            bars_max,
+            journaled: None,
         }
-        let mut journaled: HashMap<String, UtcMillis> = HashMap::new();
-        let mut daily = Vec::new();
-        if let Some(reader) = journal {
-            let mut cursor = reader.from_lsn(reader.oldest_lsn())?;
-            while let Some(read) = cursor.read()? {
-                match read.record()? {
-                    Record::Bar(bar) => {
-                        let known = bars.entry(bar.instrument.to_owned()).or_default();
-                        known.insert(bar.bar.close_time, bar.bar);
-                        let last = journaled.entry(bar.instrument.to_owned());
-                        let last = last.or_insert(bar.bar.close_time);
-                        *last = bar.bar.close_time.max(*last);
-                    }
-                    Record::Macro(value) => {
-                        if let Ok(series) = SeriesId::parse(value.series) {
-                            daily.push(KnownDaily {
-                                series,
-                                date: value.date,
-                                value: value.value,
-                                arrived_at: value.arrived_at,
-                            });
-                        }
-                    }
-                    _ => {}
-                }
-            }
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.bars.len() > self.bars_max {
+            self.bars.pop_first();
         }
-        daily.extend_from_slice(&history.daily);
-        Ok(Self {
-            bars,
-            journaled,
-            daily,
-        })
+    }
+
+    fn journaled(&mut self, bar: Bar) {
+        self.bars.insert(bar.close_time, bar);
+        self.journaled = self.journaled.max(Some(bar.close_time));
+        self.forget_oldest();
+    }
+
+    /// Bars of a file, after all journaled ones: they fill what those leave open.
+    fn filed(&mut self, bars: &[Bar]) {
+        let through = self.journaled;
+        let seen = bars
+            .iter()
+            .filter(|bar| through.is_none_or(|through| bar.close_time <= through));
+        for bar in seen {
+            self.bars.entry(bar.close_time).or_insert(*bar);
+            self.forget_oldest();
+        }
     }
 }
 
-/// Warms operators for every core of `cores`; `origin` is why they begin.
+/// Bars kept per instrument for operators that settle after so many used ones.
+fn bars_max(settled_after: u64) -> usize {
+    let settled_after = usize::try_from(settled_after).unwrap_or(usize::MAX);
+    settled_after
+        .saturating_mul(WARM_BARS_PER_SETTLED)
+        .saturating_add(WARM_BARS_MARGIN)
+}
+
+/// Warms operators for every core of `cores`; `origin` is why they begin. Whatever the journal's length, at most
+/// [`WARM_BARS_PER_SETTLED`] times the bars after which the operators are settled and [`WARM_BARS_MARGIN`] more are held per
+/// instrument, and [`strategy::limits::MACRO_VALUES_MAX`] values per series. Older bars are left out: the operators then begin
+/// later, as their origin says, and differ from those that saw everything by less than settled ones may.
 ///
 /// # Errors
 /// [`ReadError`] when the journal cannot be read.
@@ -104,39 +107,77 @@ pub fn warm(
     journal: Option<&JournalReader>,
     origin: OriginReason,
 ) -> Result<Vec<Box<WarmState>>, ReadError> {
-    let past = Past::gather(history, journal)?;
-    Ok(cores
-        .iter()
-        .map(|options| Box::new(warm_core(loaded, options, &past, origin)))
-        .collect())
-}
-
-fn warm_core(loaded: &Loaded, options: &CoreOptions, past: &Past, origin: OriginReason) -> WarmState {
     let strategy = &loaded.strategy;
-    let mut state = fresh(loaded, options);
-    let begin = |operators: Option<InstrumentState>| operators.map(|operators| operators.beginning(origin));
-    state.instruments = state.instruments.into_iter().map(begin).collect();
-    let Some(macros) = state.macros.as_mut() else {
-        return state;
+    let bars_max = bars_max(strategy.plan().settled_after_bars());
+    let mut states: Vec<Box<WarmState>> = cores
+        .iter()
+        .map(|options| Box::new(fresh(loaded, options)))
+        .collect();
+    let mut windows: HashMap<&str, Window> = cores
+        .iter()
+        .flat_map(CoreOptions::owned)
+        .map(|name| (name.as_str(), Window::new(bars_max)))
+        .collect();
+    let place_of = |name: &str| {
+        let mut all = strategy.series().iter();
+        all.position(|series| series.as_str() == name)
     };
-    for known in &past.daily {
-        if let Some(place) = strategy
-            .series()
-            .iter()
-            .position(|series| *series == known.series)
-        {
-            macros.insert(place, known.date, known.value, known.arrived_at);
+    let mut learn = |name: &str, date: DayNumber, value: f64, arrived_at: Option<UtcMillis>| {
+        if let Some(place) = place_of(name) {
+            for macros in states.iter_mut().filter_map(|state| state.macros.as_mut()) {
+                macros.insert(place, date, value, arrived_at);
+            }
+        }
+    };
+    if let Some(reader) = journal {
+        let mut cursor = reader.from_lsn(reader.oldest_lsn())?;
+        while let Some(read) = cursor.read()? {
+            match read.record()? {
+                Record::Bar(bar) => {
+                    if let Some(window) = windows.get_mut(bar.instrument) {
+                        window.journaled(bar.bar);
+                    }
+                }
+                Record::Macro(daily) => learn(daily.series, daily.date, daily.value, daily.arrived_at),
+                _ => {}
+            }
         }
     }
+    for daily in &history.daily {
+        learn(daily.series.as_str(), daily.date, daily.value, daily.arrived_at);
+    }
+    for (name, bars) in &history.bars {
+        if let Some(window) = windows.get_mut(name.as_str()) {
+            window.filed(bars);
+        }
+    }
+    for (state, options) in states.iter_mut().zip(cores) {
+        observe(loaded, options, &windows, origin, state);
+    }
+    Ok(states)
+}
+
+fn observe(
+    loaded: &Loaded,
+    options: &CoreOptions,
+    windows: &HashMap<&str, Window>,
+    origin: OriginReason,
+    state: &mut WarmState,
+) {
+    let strategy = &loaded.strategy;
+    let begin = |operators: Option<InstrumentState>| operators.map(|operators| operators.beginning(origin));
+    state.instruments = std::mem::take(&mut state.instruments)
+        .into_iter()
+        .map(begin)
+        .collect();
+    let Some(macros) = state.macros.as_mut() else {
+        return;
+    };
     // Daily values become visible with time, so bars of all instruments go by in the order of their closes.
     let mut bars: Vec<(usize, Bar)> = Vec::new();
     for (local, name) in options.owned().enumerate() {
-        if let Some(known) = past.bars.get(name.as_str()) {
-            let through = past.journaled.get(name.as_str()).copied();
-            let seen = known
-                .values()
-                .filter(|bar| through.is_none_or(|through| bar.close_time <= through));
-            bars.extend(seen.map(|bar| (local, *bar)));
+        if let Some(window) = windows.get(name.as_str()) {
+            bars.extend(window.bars.values().map(|bar| (local, *bar)));
         }
     }
     bars.sort_by_key(|(local, bar)| (bar.close_time, *local));
@@ -156,5 +197,48 @@ fn warm_core(loaded: &Loaded, options: &CoreOptions, past: &Past, origin: Origin
         state.through[local] = Some(bar.close_time);
         state.last[local] = Some(bar);
     }
-    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(n: i64, close: f64) -> Bar {
+        Bar {
+            close_time: UtcMillis(n * 300_000),
+            close,
+            ..Bar::default()
+        }
+    }
+
+    fn held(window: &Window) -> Vec<(i64, f64)> {
+        let bars = window.bars.values();
+        bars.map(|bar| (bar.close_time.0 / 300_000, bar.close)).collect()
+    }
+
+    #[test]
+    fn a_long_past_leaves_its_newest_bars_and_the_journals_count() {
+        let mut window = Window::new(4);
+        for n in 0..1_000 {
+            window.journaled(bar(2 * n, 1.0));
+            assert!(window.bars.len() <= 4);
+        }
+        assert_eq!(
+            held(&window),
+            [(1_992, 1.0), (1_994, 1.0), (1_996, 1.0), (1_998, 1.0)]
+        );
+        let file: Vec<Bar> = (0..3_000).map(|n| bar(n, 2.0)).collect();
+        window.filed(&file);
+        // Nothing after the last journaled bar, and none of the journal's replaced.
+        assert_eq!(
+            held(&window),
+            [(1_995, 2.0), (1_996, 1.0), (1_997, 2.0), (1_998, 1.0)]
+        );
+        let mut alone = Window::new(4);
+        alone.filed(&file);
+        assert_eq!(
+            held(&alone),
+            [(2_996, 2.0), (2_997, 2.0), (2_998, 2.0), (2_999, 2.0)]
+        );
+    }
 }

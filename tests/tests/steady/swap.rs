@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -294,7 +295,13 @@ fn swaps_in_lockstep_lose_no_bar_and_cost_the_core_no_memory() {
     let test = test_name!();
     if !child::is_child(test) {
         // Alone in its process: other tests of this binary would count as its memory.
-        return child::assert_passed(&child::again(test, &[]));
+        let output = child::again(test, &[]);
+        child::assert_passed(&output);
+        let said = String::from_utf8_lossy(&output.stderr);
+        said.lines()
+            .filter(|line| line.contains("swaps: "))
+            .for_each(|line| writeln!(std::io::stderr(), "{line}").unwrap());
+        return;
     }
     let (shelf, contract) = (Shelf::new(), features("technical_8"));
     let options = options(&[InstrumentId::parse("USDCOP").unwrap()], &contract);
@@ -312,6 +319,7 @@ fn swaps_in_lockstep_lose_no_bar_and_cost_the_core_no_memory() {
 
     let swaps = scale::soak(SWAPS);
     let (mut running, mut generation, mut bars, mut first_tenth) = (2, 2, 0, 0);
+    let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
     for swap in 1..=swaps {
         generation += 1;
         let is_bad = swap % BAD_EVERY == 0;
@@ -352,7 +360,10 @@ fn swaps_in_lockstep_lose_no_bar_and_cost_the_core_no_memory() {
         }
         let given = std::mem::take(&mut *receipts.lock().unwrap());
         match (is_bad, given.as_slice()) {
-            (true, [Receipt::Refused { code, .. }]) => assert_eq!(code, kind, "swap {swap}"),
+            (true, [Receipt::Refused { code, .. }]) => {
+                assert_eq!(code, kind, "swap {swap}");
+                *refused.entry(kind).or_default() += 1;
+            }
             (false, [Receipt::Serving { generation, .. }]) => assert_eq!(*generation, running),
             other => panic!("swap {swap} {kind}: {other:?}"),
         }
@@ -361,10 +372,16 @@ fn swaps_in_lockstep_lose_no_bar_and_cost_the_core_no_memory() {
         }
     }
     let last = resident();
+    writeln!(
+        std::io::stderr(),
+        "swaps: {swaps}, of them refused: {refused:?}; resident bytes after the first tenth: {first_tenth}, after the last: {last}"
+    )
+    .unwrap();
     assert!(
         last <= first_tenth + GROWTH_BYTES_MAX,
         "{first_tenth} bytes after the first tenth, {last} after the last"
     );
+    assert_eq!(refused.values().sum::<u64>(), swaps / BAD_EVERY);
     assert_eq!(rig.core.counters().swaps, 1 + swaps - swaps / BAD_EVERY);
     assert!(rig.core.counters().signals > 0);
 }

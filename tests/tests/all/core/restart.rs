@@ -18,6 +18,7 @@ use engine::drivers::pump::Pump;
 use engine::drivers::start::{open_journal, start_run};
 use engine::drivers::warm::{KnownDaily, KnownHistory, warm};
 use engine::journal::{JournalOptions, JournalReader, RealDisk};
+use engine::limits::{WARM_BARS_MARGIN, WARM_BARS_PER_SETTLED};
 use strategy::plan::FeaturePlan;
 use testkit::market::{Market, MarketSpec};
 use testkit::rig::{self, Rig};
@@ -69,8 +70,12 @@ impl Run {
 
 impl Scene {
     fn new() -> Self {
+        Self::of_days(30)
+    }
+
+    fn of_days(days: u32) -> Self {
         let features = rig::features("technical_8");
-        let market = Market::generate(&MarketSpec::usdcop_like(21, "USDCOP", 30));
+        let market = Market::generate(&MarketSpec::usdcop_like(21, "USDCOP", days));
         Self {
             inputs: rig::inputs_of(&market, &features),
             options: rig::options(&market.instruments, &features),
@@ -306,4 +311,71 @@ fn one_core_in_the_place_of_two_is_halted_where_either_was() {
         core.restore(&image, None).expect("a snapshot just written");
     }
     assert!(core.latches().is_set(Latch::Local) && core.latches().is_set(Latch::Control));
+}
+
+#[test]
+fn a_warm_up_from_a_long_journal_keeps_its_end_and_is_settled() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let scene = Scene::of_days(90);
+    let strategy = rig::strategy(&scene.features);
+    let settled_after = usize::try_from(strategy.plan().settled_after_bars()).expect("few");
+    let bars_max = WARM_BARS_PER_SETTLED * settled_after + WARM_BARS_MARGIN;
+    let (newest, seen) = scene.market.bars[0].split_last().expect("bars");
+    assert!(
+        seen.len() > bars_max + 500,
+        "a journal longer than what is kept: {bars_max}"
+    );
+    let is_seen =
+        |input: &&Input| !matches!(input, Input::Bar { bar, .. } if bar.close_time == newest.close_time);
+    let mut run = scene
+        .start(dir.path(), ClockMode::Feed)
+        .expect("an empty journal");
+    for input in scene.inputs.iter().filter(is_seen) {
+        run.run(std::slice::from_ref(input));
+    }
+    drop(run);
+
+    let bundle = scene.bundle(1);
+    let reader = JournalReader::offline(Arc::new(RealDisk::unlocked(dir.path()))).expect("a sound journal");
+    let cores = std::slice::from_ref(&scene.options);
+    let nothing = KnownHistory::default();
+    let warmed = warm(&bundle.loaded, cores, &nothing, Some(&reader), OriginReason::Swap);
+    let mut warmed = warmed.expect("a sound journal").remove(0);
+    assert_eq!(warmed.last, [seen.last().copied()]);
+    let kept = warmed.instruments[0].as_mut().expect("operators");
+    let origin = kept.origin().expect("bars were used");
+    assert_eq!(origin.reason, OriginReason::Swap);
+    assert_eq!(origin.first_close_time, seen[seen.len() - bars_max].close_time);
+    assert_eq!(origin.bars, bars_max as u64);
+
+    // Against operators that saw every bar: settled ones give the same features within their promise.
+    let mut whole = strategy.new_instrument(&scene.market.instruments[0]);
+    let mut macros = strategy.new_macros();
+    let (mut expected, mut row) = (vec![0.0; strategy.width()], vec![0.0; strategy.width()]);
+    for bar in &scene.market.bars[0] {
+        strategy.observe(
+            &mut whole,
+            &mut macros,
+            bar,
+            Position::Flat,
+            &mut expected,
+            &mut row,
+        );
+    }
+    let mut found = vec![0.0; strategy.width()];
+    let observed = bundle.loaded.strategy.observe(
+        kept,
+        warmed.macros.as_mut().expect("macros"),
+        newest,
+        Position::Flat,
+        &mut found,
+        &mut row,
+    );
+    assert_eq!(observed.withheld, None);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(
+            (found - expected).abs() <= 1e-6 * expected.abs().max(1.0),
+            "{found} {expected}"
+        );
+    }
 }
