@@ -164,3 +164,42 @@ impl Config {
         Ok(config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> PathBuf {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/control.toml")
+    }
+
+    #[test]
+    fn the_shipped_file_shows_the_defaults() {
+        let shown = Config::load(&shipped()).unwrap();
+        let defaults: Config = toml::from_str("").unwrap();
+        let without_examples = Config {
+            slots: BTreeMap::new(),
+            markets: BTreeMap::new(),
+            webhooks: Vec::new(),
+            ..shown.clone()
+        };
+        assert_eq!(without_examples, defaults);
+        assert_eq!(
+            (shown.slots.len(), shown.markets.len(), shown.webhooks.len()),
+            (1, 1, 1)
+        );
+    }
+
+    #[test]
+    fn a_listen_address_for_everybody_needs_a_proxy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.toml");
+        std::fs::write(&path, "listen = \"0.0.0.0:9200\"\n").unwrap();
+        assert!(matches!(Config::load(&path), Err(ConfigError::Exposed(_))));
+        std::fs::write(&path, "listen = \"0.0.0.0:9200\"\nbehind_tls_proxy = true\n").unwrap();
+        Config::load(&path).unwrap();
+        std::fs::write(&path, "lisen = \"127.0.0.1:1\"\n").unwrap();
+        let refused = Config::load(&path).unwrap_err().to_string();
+        assert!(refused.contains("lisen"), "{refused}");
+    }
+}

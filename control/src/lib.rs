@@ -17,6 +17,7 @@ pub mod keys;
 pub mod limits;
 pub mod promote;
 pub mod registry;
+pub mod routine;
 pub mod slots;
 pub mod store;
 pub mod votes;

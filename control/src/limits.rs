@@ -68,3 +68,6 @@ pub const SHUTDOWN_S: u64 = 10;
 pub const ENGINE_CONTRACTS: u32 = 16;
 /// Experiments one answer lists: with feature contracts inlined each is some kilobytes.
 pub const EXPERIMENTS_LISTED_MAX: u32 = 200;
+/// The plane looks for directives to renew and proposals that ran out this often, in seconds: a minute, of the quarter of an hour
+/// between directives.
+pub const ROUTINE_S: u64 = 60;

@@ -8,6 +8,8 @@
 
 #[path = "all/api.rs"]
 mod api;
+#[path = "all/api_moves.rs"]
+mod api_moves;
 #[path = "all/experiments.rs"]
 mod experiments;
 #[path = "all/kit/mod.rs"]

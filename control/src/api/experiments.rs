@@ -13,7 +13,7 @@ use super::access::{Access, Caller, RESEARCH_READ};
 use super::extract::{Json, Path, Query};
 use super::problem::Problem;
 use super::{Api, Route};
-use crate::audit::Action;
+use crate::audit::{self, Action, Refusal};
 use crate::limits::{PAGE_ROWS, PAGE_ROWS_MAX};
 use crate::store::{ProposalRow, ProposalStatus};
 use crate::votes::{self, Approve, ApproveError, Reject, RejectError, VoteRefused};
@@ -147,7 +147,13 @@ async fn note(
     id: &ProposalId,
     why: &VoteRefused,
 ) -> Result<(), Problem> {
-    votes::note_refusal(&api.app, &caller.actor, what, id, why)
+    let refusal = Refusal {
+        attempted: what,
+        subject: id.as_str(),
+        code: why.code(),
+        detail: why,
+    };
+    audit::note_refusal(&api.app, &caller.actor, refusal)
         .await
         .map_err(|error| Problem::internal(&error))
 }

@@ -12,6 +12,7 @@ mod experiments;
 mod extract;
 mod health;
 mod models;
+mod moves;
 mod openapi;
 mod problem;
 mod serve;
@@ -91,6 +92,7 @@ fn rows() -> Vec<Route> {
         experiments::routes(),
         models::routes(),
         slots::routes(),
+        moves::routes(),
         artifacts::routes(),
         engines::routes(),
         audit::routes(),

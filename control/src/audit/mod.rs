@@ -4,6 +4,7 @@
 //! event without its change. An event's body carries what the changed rows then hold, so that a row edited later contradicts it.
 
 mod action;
+mod refused;
 
 use contracts::hash::Digest;
 use contracts::jcs::{self, JcsError};
@@ -12,6 +13,7 @@ use contracts::time::UtcMillis;
 use serde::{Deserialize, Serialize};
 
 pub use self::action::Action;
+pub use self::refused::{NoteError, Refusal, note_refusal};
 use crate::store::{StoreError, Tx};
 
 /// Tag of [`EventHash`].

@@ -10,6 +10,7 @@ pub mod key;
 pub mod migrate;
 pub mod out;
 pub mod place;
+pub mod serve;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -74,6 +75,8 @@ pub enum Command {
     Migrate(migrate::Args),
     /// Make, list, rotate and revoke this host's keys.
     Key(key::Args),
+    /// Serve the API.
+    Serve(serve::Args),
 }
 
 impl Command {
@@ -86,6 +89,7 @@ impl Command {
             Self::Experiment(args) => experiment::run(args, out),
             Self::Migrate(args) => migrate::run(args, out),
             Self::Key(args) => key::run(args, out),
+            Self::Serve(args) => serve::run(args, out),
         }
     }
 }

@@ -9,6 +9,6 @@ mod rollback;
 mod withdraw;
 
 pub use self::later::{PromoteLater, promote};
-pub use self::refused::{MoveError, MoveRefused, Moved, note_refusal};
+pub use self::refused::{MoveError, MoveRefused, Moved};
 pub use self::rollback::{RollBack, rollback};
 pub use self::withdraw::{Withdraw, withdraw};

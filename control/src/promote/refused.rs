@@ -4,10 +4,8 @@ use contracts::hash::ContractDigest;
 use contracts::ids::{ModelId, PersonId, SlotId};
 use contracts::jcs::JcsError;
 use contracts::time::UtcMillis;
-use serde_json::json;
 
-use crate::app::App;
-use crate::audit::{self, Action, AppendError, Event};
+use crate::audit::AppendError;
 use crate::auth::{Actor, NotFresh, Role};
 use crate::contract::BuildError;
 use crate::limits::NOTES_BYTES_MAX;
@@ -142,31 +140,5 @@ pub(super) fn check_reason(reason: &str) -> Result<(), MoveRefused> {
     if reason.trim().is_empty() || reason.len() > NOTES_BYTES_MAX {
         return Err(MoveRefused::ReasonRequired);
     }
-    Ok(())
-}
-
-/// Appends VOTE_REFUSED with what was tried and why it was refused.
-///
-/// # Errors
-/// [`MoveError`].
-pub async fn note_refusal(
-    app: &App,
-    actor: &Actor,
-    attempted: Action,
-    subject: &str,
-    refused: &MoveRefused,
-) -> Result<(), MoveError> {
-    let mut tx = app.store.begin().await?;
-    let event = Event {
-        actor: actor.audit_name(),
-        action: Action::VoteRefused,
-        subject: subject.to_owned(),
-        body: json!({
-            "attempted": attempted, "code": refused.code(), "detail": refused.to_string(),
-            "client_ip": actor.client_ip, "user_agent": actor.user_agent,
-        }),
-    };
-    audit::append(&mut tx, app.keys.audit(), app.now(), event).await?;
-    tx.commit().await?;
     Ok(())
 }

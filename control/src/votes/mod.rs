@@ -4,12 +4,12 @@
 //! vote that is refused changes nothing and is an event of its own.
 
 mod approve;
-mod refused;
+mod expire;
 mod reject;
 mod rules;
 
 pub use self::approve::{Approve, ApproveError, Approved, approve};
 pub(crate) use self::approve::{Deployment, deploy};
-pub use self::refused::note_refusal;
+pub use self::expire::{ExpireError, expire};
 pub use self::reject::{Reject, RejectError, reject};
 pub use self::rules::VoteRefused;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use contracts::production::{ProductionContract, Recommendation};
-use control::audit::{Action, Walk};
+use control::audit::{Action, Refusal, Walk, note_refusal};
 use control::auth::{Actor, Role, Via};
 use control::registry::Stage;
 use control::store::{AuditFilter, FaultPlan, NotOverridable, ProposalRow, ProposalStatus};
-use control::votes::{Approve, ApproveError, Approved, Reject, VoteRefused, approve, note_refusal, reject};
+use control::votes::{Approve, ApproveError, Approved, Reject, VoteRefused, approve, expire, reject};
 
 use crate::kit::app::{START, TestApp, app, person};
 use crate::kit::sample::{self, Shape};
@@ -433,9 +433,13 @@ fn a_refused_vote_is_an_event() {
         let proposal = open_proposal(&test, Shape::default()).await;
         let rita = person("rita", &[Role::Approver]);
         let refused = VoteRefused::Author(rita.person.clone());
-        note_refusal(&test.app, &rita, Action::Approve, &proposal.proposal_id, &refused)
-            .await
-            .unwrap();
+        let refusal = Refusal {
+            attempted: Action::Approve,
+            subject: proposal.proposal_id.as_str(),
+            code: refused.code(),
+            detail: &refused,
+        };
+        note_refusal(&test.app, &rita, refusal).await.unwrap();
         let events = test
             .app
             .store
@@ -444,5 +448,42 @@ fn a_refused_vote_is_an_event() {
             .unwrap();
         assert_eq!(events[0].event.action, Action::VoteRefused);
         assert_eq!(events[0].event.body["code"], "author_may_not_vote");
+    });
+}
+
+#[test]
+fn a_proposal_nobody_voted_on_runs_out_once_with_its_event_and_its_row() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let proposal = open_proposal(&test, Shape::default()).await;
+        test.clock.advance_ms(7 * DAY_MS - 1);
+        assert!(expire(&test.app).await.unwrap().is_empty());
+        test.clock.advance_ms(1);
+        assert_eq!(expire(&test.app).await.unwrap(), [proposal.proposal_id.clone()]);
+        assert!(expire(&test.app).await.unwrap().is_empty());
+        let stored = test
+            .app
+            .store
+            .proposal(&proposal.proposal_id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((stored.status, stored.reviewer), (ProposalStatus::Expired, None));
+        let events = test
+            .app
+            .store
+            .audit_events(&AuditFilter::default(), 10)
+            .await
+            .unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(
+            (events[0].event.action, events[0].event.actor.as_str()),
+            (Action::Expire, "control")
+        );
+        let logged = "UPDATE approval_audit_log SET notes = 'x' WHERE action = 'EXPIRE'";
+        assert!(
+            database::try_edit(&test.database.url, logged).await.is_err(),
+            "the row is there and stays"
+        );
     });
 }
