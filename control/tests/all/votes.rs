@@ -459,7 +459,10 @@ fn a_proposal_nobody_voted_on_runs_out_once_with_its_event_and_its_row() {
         test.clock.advance_ms(7 * DAY_MS - 1);
         assert!(expire(&test.app).await.unwrap().is_empty());
         test.clock.advance_ms(1);
-        assert_eq!(expire(&test.app).await.unwrap(), [proposal.proposal_id.clone()]);
+        assert_eq!(
+            expire(&test.app).await.unwrap(),
+            vec![proposal.proposal_id.clone()]
+        );
         assert!(expire(&test.app).await.unwrap().is_empty());
         let stored = test
             .app
