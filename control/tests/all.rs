@@ -1,9 +1,8 @@
 //! The control plane against real databases.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     clippy::large_futures,
-    reason = "a test that cannot be set up fails, one that is skipped says so, and its futures are few"
+    reason = "a test that cannot be set up fails, and its futures are few"
 )]
 
 #[path = "all/api.rs"]

@@ -1,3 +1,5 @@
+//! That a feature which peeks is found, and that the shipped ones do not.
+
 use contracts::reason::Position;
 use strategy::strategy::Observed;
 

@@ -1,3 +1,5 @@
+//! The report page: what stands in it, and that nothing in it can run or be fetched.
+
 use contracts::evidence::CriterionName;
 use contracts::experiment::Severity;
 

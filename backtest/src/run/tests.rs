@@ -1,3 +1,5 @@
+//! Whole runs: batched against bar by bar, threads, the live path, refusals.
+
 use contracts::action::PositionSource;
 use contracts::experiment::{FillRule, OvernightRule};
 use contracts::reason::Position;

@@ -1,3 +1,5 @@
+//! Faults of an experiment file: each with its path and line.
+
 use super::*;
 
 fn shipped() -> String {

@@ -1,3 +1,5 @@
+//! Orders, fills and money, computed by hand.
+
 use std::collections::BTreeMap;
 
 use contracts::time::DayNumber;
