@@ -19,6 +19,8 @@ const STAGES: [(&str, &[&str]); 5] = [
         "style of the house, pure crates",
         &[
             "-p",
+            "commandline",
+            "-p",
             "contracts",
             "-p",
             "strategy",

@@ -9,15 +9,13 @@ use contracts::evidence::ExecutionSettings;
 use contracts::experiment::{DateRange, FillRule, OvernightRule};
 use contracts::features::{FeatureContract, load_calendar, load_contract};
 use contracts::files::{BarFileOptions, DailyFile, DailyRow, read_bars, read_daily};
-use contracts::hash::DatasetHash;
 use contracts::ids::InstrumentId;
-use contracts::norm_stats::{FeatureStats, NormStats, NormStatsMetadata};
 use contracts::numerics::Executor;
 use contracts::time::{DayNumber, UtcMillis};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use strategy::calendar::Calendar;
-use strategy::onnx::testmodels::plain;
+use strategy::onnx::testmodels::{norm_stats, plain};
 use strategy::policy::source::{Graph, ModelRef};
 use strategy::policy::{Head, PolicySource};
 use strategy::strategy::Strategy;
@@ -72,47 +70,6 @@ impl Model {
             source: &self.source,
             golden: &[],
         }
-    }
-}
-
-/// Round numbers of the right order.
-fn norm_stats(features: &FeatureContract) -> NormStats {
-    let of = |name: &str| match name {
-        "log_ret_5m" => (0.0, 0.001),
-        "log_ret_1h" => (0.0, 0.004),
-        "log_ret_4h" => (0.0, 0.008),
-        "rsi_9" => (50.0, 20.0),
-        "atr_pct" => (0.1, 0.05),
-        "adx_14" => (25.0, 12.0),
-        "rate_spread" => (5.0, 2.0),
-        name if name.ends_with("_1d") => (0.0, 0.01),
-        _ => (0.0, 1.0),
-    };
-    let stats = features
-        .features
-        .iter()
-        .filter(|f| !f.operator.is_state())
-        .map(|f| {
-            let (mean, std) = of(&f.name);
-            let stats = FeatureStats {
-                mean,
-                std,
-                min: mean - 10.0 * std,
-                max: mean + 10.0 * std,
-                count: 1_000,
-            };
-            (f.name.clone(), stats)
-        });
-    NormStats {
-        metadata: NormStatsMetadata {
-            version: "1".to_owned(),
-            experiment: "sample".to_owned(),
-            fit_start: DayNumber(0),
-            fit_end: DayNumber(1),
-            sample_count: 1_000,
-            dataset_hash: DatasetHash::of(b"sample"),
-        },
-        features: stats.collect(),
     }
 }
 

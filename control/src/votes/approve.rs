@@ -7,6 +7,7 @@ use contracts::production::{Decision, Recommendation, SecondVote, Signed, Votes}
 use contracts::time::UtcMillis;
 use serde_json::json;
 
+use super::record::{Ended, record};
 use super::rules::{self, OpenError, VoteRefused};
 use crate::app::{App, Changed};
 use crate::audit::{self, Action, AppendError, Event};
@@ -16,8 +17,8 @@ use crate::limits::DAY_MS;
 use crate::registry::Stage;
 use crate::slots::{self, DirectiveError};
 use crate::store::{
-    ApprovalLog, Cause, Decided, ExperimentRow, ModelRow, ProposalRow, ProposalStatus, SlotRow, StatementRow,
-    StoreError, Tx,
+    Cause, Decided, ExperimentRow, ModelRow, ProposalRow, ProposalStatus, SlotRow, StatementRow, StoreError,
+    Tx,
 };
 
 /// What the voter says.
@@ -166,29 +167,16 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
         "generation": deployed.map(|(generation, _)| generation), "contract": deployed.map(|(_, digest)| digest),
         "deploy_by": deploy_by,
     });
-    let event = Event {
-        actor: actor.audit_name(),
+    let ended = Ended {
         action: Action::Approve,
-        subject: proposal.proposal_id.to_string(),
-        body: body.clone(),
-    };
-    let audit_seq = audit::append(&mut tx, app.keys.audit(), now, event).await?;
-    tx.insert_approval_log(&ApprovalLog {
-        action: Action::Approve,
-        model_id: &model.model_id,
-        proposal_id: &proposal.proposal_id,
-        reviewer: actor.person.as_str(),
-        reviewer_email: actor.email.as_deref(),
+        event: "proposal_approved",
+        proposal: &proposal,
+        actor: Some(actor),
         notes: request.notes.as_deref(),
-        previous_production_model: previous.as_ref(),
-        client_ip: actor.client_ip.as_deref(),
-        user_agent: actor.user_agent.as_deref(),
-        audit_seq,
-        created_at: now,
-    })
-    .await?;
-    tx.enqueue("proposal_approved", &body, &app.targets(), now)
-        .await?;
+        previous: previous.as_ref(),
+        body,
+    };
+    record(app, &mut tx, ended, now).await?;
     tx.commit().await?;
 
     app.tell(Changed::Proposal {

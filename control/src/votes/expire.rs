@@ -3,12 +3,10 @@
 use contracts::ids::ProposalId;
 use serde_json::json;
 
+use super::record::{Ended, record};
 use crate::app::{App, Changed};
-use crate::audit::{self, Action, AppendError, Event};
-use crate::store::{ApprovalLog, Decided, ProposalStatus, StoreError};
-
-/// Who the log names for what the plane does by itself.
-const ACTOR: &str = "control";
+use crate::audit::{Action, AppendError};
+use crate::store::{Decided, ProposalStatus, StoreError};
 
 /// Why an overdue proposal is still open.
 #[derive(Debug, thiserror::Error)]
@@ -59,28 +57,16 @@ async fn expire_one(app: &App, id: &ProposalId) -> Result<bool, ExpireError> {
         "proposal_id": id, "model_id": proposal.model_id, "evidence_digest": proposal.evidence_digest,
         "recommendation": proposal.recommendation, "status": "EXPIRED", "expires_at": proposal.expires_at,
     });
-    let event = Event {
-        actor: ACTOR.to_owned(),
+    let ended = Ended {
         action: Action::Expire,
-        subject: id.to_string(),
-        body: body.clone(),
-    };
-    let audit_seq = audit::append(&mut tx, app.keys.audit(), now, event).await?;
-    tx.insert_approval_log(&ApprovalLog {
-        action: Action::Expire,
-        model_id: &proposal.model_id,
-        proposal_id: id,
-        reviewer: ACTOR,
-        reviewer_email: None,
+        event: "proposal_expired",
+        proposal: &proposal,
+        actor: None,
         notes: None,
-        previous_production_model: proposal.baseline_model_id.as_ref(),
-        client_ip: None,
-        user_agent: None,
-        audit_seq,
-        created_at: now,
-    })
-    .await?;
-    tx.enqueue("proposal_expired", &body, &app.targets(), now).await?;
+        previous: proposal.baseline_model_id.as_ref(),
+        body,
+    };
+    record(app, &mut tx, ended, now).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -5,6 +5,7 @@
 
 mod approve;
 mod expire;
+mod record;
 mod reject;
 mod rules;
 

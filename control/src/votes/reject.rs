@@ -6,11 +6,12 @@ use contracts::jcs::JcsError;
 use contracts::production::{Decision, SecondVote, Signed};
 use serde_json::json;
 
+use super::record::{Ended, record};
 use super::rules::{self, OpenError, VoteRefused};
 use crate::app::{App, Changed};
-use crate::audit::{self, Action, AppendError, Event};
+use crate::audit::{Action, AppendError};
 use crate::auth::Actor;
-use crate::store::{ApprovalLog, Decided, ProposalStatus, StatementRow, StoreError};
+use crate::store::{Decided, ProposalStatus, StatementRow, StoreError};
 
 /// What the voter says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,29 +90,16 @@ pub async fn reject(app: &App, actor: &Actor, request: &Reject) -> Result<(), Re
         "proposal_id": proposal.proposal_id, "model_id": proposal.model_id, "evidence_digest": proposal.evidence_digest,
         "recommendation": proposal.recommendation, "status": "REJECTED", "notes": request.notes,
     });
-    let event = Event {
-        actor: actor.audit_name(),
+    let ended = Ended {
         action: Action::Reject,
-        subject: proposal.proposal_id.to_string(),
-        body: body.clone(),
-    };
-    let audit_seq = audit::append(&mut tx, app.keys.audit(), now, event).await?;
-    tx.insert_approval_log(&ApprovalLog {
-        action: Action::Reject,
-        model_id: &proposal.model_id,
-        proposal_id: &proposal.proposal_id,
-        reviewer: actor.person.as_str(),
-        reviewer_email: actor.email.as_deref(),
+        event: "proposal_rejected",
+        proposal: &proposal,
+        actor: Some(actor),
         notes: request.notes.as_deref(),
-        previous_production_model: proposal.baseline_model_id.as_ref(),
-        client_ip: actor.client_ip.as_deref(),
-        user_agent: actor.user_agent.as_deref(),
-        audit_seq,
-        created_at: now,
-    })
-    .await?;
-    tx.enqueue("proposal_rejected", &body, &app.targets(), now)
-        .await?;
+        previous: proposal.baseline_model_id.as_ref(),
+        body,
+    };
+    record(app, &mut tx, ended, now).await?;
     tx.commit().await?;
     app.tell(Changed::Proposal {
         proposal_id: proposal.proposal_id.to_string(),

@@ -6,7 +6,6 @@
 
 pub mod bench;
 pub mod contract;
-pub mod error;
 pub mod features;
 pub mod feed;
 pub mod halt;
@@ -23,12 +22,12 @@ pub mod tape;
 pub mod verify;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+use commandline::{LogFormat, start_log};
 
-pub use error::{CliError, Exit, OrExit};
+pub use commandline::{CliError, Exit, OrExit};
 
 /// Streams closed bars through a verified trading model and publishes sequenced signals.
 #[derive(Debug, Parser)]
@@ -49,15 +48,6 @@ pub struct Cli {
     /// The verb.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// How log lines are written to stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One readable line per event.
-    Text,
-    /// One JSON object per event.
-    Json,
 }
 
 const AFTER_HELP: &str = "\
@@ -127,52 +117,12 @@ impl Command {
 /// Parses, sets up the log, runs the verb, prints its error: all of `main`.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(refusal) => {
-            let printed = refusal.print();
-            let code = if refusal.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            return if printed.is_ok() {
-                code.into()
-            } else {
-                Exit::Usage.into()
-            };
+    match Cli::try_parse_from(args) {
+        Ok(cli) => {
+            commandline::finished(start_log(&cli.log, cli.log_format).and_then(|()| cli.command.run()))
         }
-    };
-    let outcome = start_log(&cli.log, cli.log_format).and_then(|()| cli.command.run());
-    match outcome {
-        Ok(()) => Exit::Done.into(),
-        Err(error) if error.is_closed_pipe() => Exit::Done.into(),
-        Err(error) => {
-            // A closed stderr leaves nobody to tell; the exit code still says it.
-            drop(write!(std::io::stderr(), "{}", error.report()));
-            error.exit().into()
-        }
+        Err(refusal) => commandline::refused(&refusal),
     }
-}
-
-fn start_log(filter: &str, format: LogFormat) -> Result<(), CliError> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).or_exit(
-        Exit::Usage,
-        "--log cannot be read",
-        "use a level such as info, or target=level pairs",
-    )?;
-    let base = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let outcome = match format {
-        LogFormat::Text => base
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .try_init(),
-        LogFormat::Json => base.json().try_init(),
-    };
-    // A second start in one process (tests run verbs in process) keeps the first log.
-    drop(outcome);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -187,22 +137,10 @@ mod tests {
 
     #[test]
     fn every_verb_says_what_it_does_and_shows_an_example() {
-        fn walk(command: &clap::Command, path: &str) {
-            for verb in command.get_subcommands() {
-                let name = format!("{path} {}", verb.get_name());
-                assert!(verb.get_about().is_some(), "`{name}` does not say what it does");
-                if verb.has_subcommands() {
-                    walk(verb, &name);
-                } else {
-                    let after = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-                    assert!(
-                        after.contains(&name),
-                        "`{name} --help` shows no example of itself"
-                    );
-                }
-            }
-        }
-        walk(&Cli::command(), "engine");
+        assert_eq!(
+            commandline::unexplained(&Cli::command(), "engine"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -6,7 +6,8 @@
 mod model;
 pub mod ort;
 
-pub use model::{bundle, chain, norm_stats, strategy, warmed};
+pub use model::{bundle, chain, strategy, warmed};
+pub use strategy::onnx::testmodels::norm_stats;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,67 +1,23 @@
 //! Seeded models and the bundles that hold them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contracts::action::ActionKind;
 use contracts::features::FeatureContract;
-use contracts::hash::{ContractDigest, DatasetHash};
+use contracts::hash::ContractDigest;
 use contracts::ids::ModelId;
-use contracts::norm_stats::{FeatureStats, NormStats, NormStatsMetadata};
 use contracts::reason::Position;
-use contracts::time::DayNumber;
 use engine::bundle::{Bundle, Loaded, OnSwap, Terms, WarmState};
 use engine::core::{CoreOptions, Input};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use strategy::onnx::testmodels::norm_stats;
 use strategy::policy::dense::{Activation, Chain, DensePolicy, Layer};
 use strategy::policy::{Head, PolicyExec};
 use strategy::strategy::Strategy;
 
 /// Hidden width of the seeded chains.
 const HIDDEN: usize = 16;
-
-/// A scaler for `features`: round numbers of the right order, so that observations are neither flat nor clipped away.
-#[must_use]
-pub fn norm_stats(features: &FeatureContract) -> NormStats {
-    let of = |name: &str| match name {
-        "log_ret_5m" => (0.0, 0.001),
-        "log_ret_1h" => (0.0, 0.004),
-        "log_ret_4h" => (0.0, 0.008),
-        "rsi_9" => (50.0, 20.0),
-        "atr_pct" => (0.1, 0.05),
-        "adx_14" => (25.0, 12.0),
-        "rate_spread" => (5.0, 2.0),
-        name if name.ends_with("_1d") => (0.0, 0.01),
-        _ => (0.0, 1.0),
-    };
-    let stats = features
-        .features
-        .iter()
-        .filter(|f| !f.operator.is_state())
-        .map(|f| {
-            let (mean, std) = of(&f.name);
-            let stats = FeatureStats {
-                mean,
-                std,
-                min: mean - 10.0 * std,
-                max: mean + 10.0 * std,
-                count: 1_000,
-            };
-            (f.name.clone(), stats)
-        });
-    NormStats {
-        metadata: NormStatsMetadata {
-            version: "1".to_owned(),
-            experiment: "rig".to_owned(),
-            fit_start: DayNumber(0),
-            fit_end: DayNumber(1),
-            sample_count: 1_000,
-            dataset_hash: DatasetHash::of(b"rig"),
-        },
-        features: stats.collect::<BTreeMap<_, _>>(),
-    }
-}
 
 /// A 16-unit tanh network with one output, its weights drawn from `seed`.
 ///

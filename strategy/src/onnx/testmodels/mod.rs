@@ -5,10 +5,12 @@
 
 mod bad;
 mod builder;
+mod scaler;
 mod shapes;
 
 pub use bad::{BadModel, all_refused, constant_output, nan_output, plain, tiny, versions, wrong_width};
 pub use builder::{Builder, OPSET, as_dim, normal};
+pub use scaler::norm_stats;
 pub use shapes::{
     Shape, TestModel, all_dense, all_general, clipped_vector, convolution, gelu, keras_logits, layer_norm,
     ppo_continuous, ppo_discrete, sac, softmax_argmax,

@@ -7,15 +7,17 @@ use testkit::shared::repository;
 use super::none;
 
 /// Who may stand on whom, directly or through others.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
+    ("commandline", &[]),
     ("contracts", &[]),
     ("strategy", &["contracts"]),
-    ("engine", &["contracts", "strategy"]),
+    ("engine", &["commandline", "contracts", "strategy"]),
     ("backtest", &["contracts", "strategy"]),
-    ("control", &["contracts", "strategy", "backtest"]),
+    ("control", &["commandline", "contracts", "strategy", "backtest"]),
     ("xtask", &[]),
 ];
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
+    "commandline",
     "contracts",
     "strategy",
     "engine",

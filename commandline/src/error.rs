@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
-/// What the process tells its parent; the numbers are `sysexits.h` where it has one, and the engine's. Listed in `control --help`.
+/// What the process tells its parent; the numbers are `sysexits.h` where it has one. Listed in each program's `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -14,6 +14,8 @@ pub enum Exit {
     Differs = 1,
     /// The command line is wrong.
     Usage = 2,
+    /// `engine replay --verify` under other numerics: actions agree, bits were not compared.
+    OtherNumerics = 3,
     /// An input is not acceptable.
     Data = 65,
     /// A named file cannot be read.
@@ -22,9 +24,9 @@ pub enum Exit {
     Unavailable = 69,
     /// A fault of the program itself.
     Software = 70,
-    /// A file cannot be written.
+    /// A file cannot be written; for `engine run` the journal.
     Io = 74,
-    /// A signature, key, login or right is missing or wrong.
+    /// A signature, key, token or right is missing or wrong.
     Refused = 77,
     /// The configuration is wrong.
     Config = 78,
@@ -32,10 +34,11 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, as the help lists them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Done,
         Self::Differs,
         Self::Usage,
+        Self::OtherNumerics,
         Self::Data,
         Self::NoInput,
         Self::Unavailable,
@@ -94,6 +97,19 @@ impl CliError {
         self.exit
     }
 
+    /// True when stdout's reader has gone (`engine tail … | head`): no failure of ours.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        let mut next: Option<&(dyn Error + 'static)> = self.source();
+        while let Some(error) = next {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                return io.kind() == std::io::ErrorKind::BrokenPipe && self.exit == Exit::Io;
+            }
+            next = error.source();
+        }
+        false
+    }
+
     /// The lines for stderr: the error, its causes, what to do.
     #[must_use]
     pub fn report(&self) -> String {
@@ -146,12 +162,23 @@ mod tests {
     #[test]
     fn a_report_names_the_failure_its_causes_and_the_remedy() {
         let error = Err::<(), _>(std::io::Error::other("disk on fire"))
-            .or_exit(Exit::Io, "cannot write keys", "free some space")
+            .or_exit(Exit::Io, "cannot write journal/000001.seg", "free some space")
             .unwrap_err();
         assert_eq!(
             error.report(),
-            "error: cannot write keys\n  because: disk on fire\n  to do: free some space\n"
+            "error: cannot write journal/000001.seg\n  because: disk on fire\n  to do: free some space\n"
         );
         assert_eq!(error.exit().code(), 74);
+    }
+
+    #[test]
+    fn only_a_closed_stdout_counts_as_a_closed_pipe() {
+        let pipe = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let of = |exit| Err::<(), _>(pipe()).or_exit(exit, "x", "y").unwrap_err();
+        assert!(of(Exit::Io).is_closed_pipe());
+        assert!(
+            !of(Exit::Unavailable).is_closed_pipe(),
+            "a peer that hangs up is a failure"
+        );
     }
 }
