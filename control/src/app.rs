@@ -27,11 +27,6 @@ pub enum Changed {
         /// Which.
         slot: SlotId,
     },
-    /// A job went on.
-    Job {
-        /// Which.
-        id: u64,
-    },
     /// An engine said something.
     Engine {
         /// Of which slot.
@@ -90,15 +85,5 @@ impl App {
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Changed> {
         self.events.subscribe()
-    }
-
-    /// Names of the webhooks.
-    #[must_use]
-    pub fn targets(&self) -> Vec<String> {
-        self.config
-            .webhooks
-            .iter()
-            .map(|webhook| webhook.name.clone())
-            .collect()
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use contracts::hash::{ArtifactHash, Digest};
 
 use crate::limits::ARTIFACT_BYTES_MAX;
+use crate::whole::write_whole;
 
 /// Why an artifact cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -135,18 +136,6 @@ impl ArtifactStore for DirectoryStore {
         found.sort();
         Ok(found)
     }
-}
-
-/// Writes beside it, syncs, renames: another process sees all of it or nothing.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    let folder = path.parent().expect("an artifact's path has its two folders");
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

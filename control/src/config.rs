@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use contracts::bar::Stamp;
 use contracts::ids::{Environment, InstrumentId, SlotId};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the API and the dashboard listen.
+    /// Where the API listens.
     #[serde(default = "listen")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
@@ -28,21 +27,12 @@ pub struct Config {
     /// The directory of the private keys; neither in the database nor under `artifacts`.
     #[serde(default = "keys")]
     pub keys: PathBuf,
-    /// Where signed heads of the audit chain go, outside the database.
-    #[serde(default = "audit_heads")]
-    pub audit_heads: PathBuf,
     /// Directory of feature contracts.
     #[serde(default = "features")]
     pub features: PathBuf,
     /// The slots there are.
     #[serde(default)]
     pub slots: BTreeMap<SlotId, SlotConfig>,
-    /// Bars and daily values per instrument, for backtests.
-    #[serde(default)]
-    pub markets: BTreeMap<InstrumentId, MarketConfig>,
-    /// Who is told.
-    #[serde(default)]
-    pub webhooks: Vec<WebhookConfig>,
 }
 
 /// A slot.
@@ -53,50 +43,6 @@ pub struct SlotConfig {
     pub environment: Environment,
     /// What runs in it.
     pub instruments: Vec<InstrumentId>,
-}
-
-/// Where an instrument's history lies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MarketConfig {
-    /// CSV, CSV.gz or Parquet.
-    pub bars: PathBuf,
-    /// Which end of a bar its time names.
-    #[schemars(with = "String")]
-    pub stamp: Stamp,
-    /// Daily series.
-    #[serde(default, rename = "macro")]
-    pub daily: Option<PathBuf>,
-}
-
-/// Somebody to tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookConfig {
-    /// Its name in the delivery log.
-    pub name: String,
-    /// Where to.
-    pub url: String,
-    /// `generic` or `slack`.
-    #[serde(default)]
-    pub format: WebhookFormat,
-    /// Environment variable with the HMAC secret.
-    #[serde(default)]
-    pub secret_env: Option<String>,
-    /// True permits an address on loopback, link-local or private ranges.
-    #[serde(default)]
-    pub internal: bool,
-}
-
-/// How a notification is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WebhookFormat {
-    /// The event as JSON.
-    #[default]
-    Generic,
-    /// `{"text": …}`, as Slack and its kin take it.
-    Slack,
 }
 
 fn listen() -> SocketAddr {
@@ -110,9 +56,6 @@ fn artifacts() -> PathBuf {
 }
 fn keys() -> PathBuf {
     "state/keys".into()
-}
-fn audit_heads() -> PathBuf {
-    "state/audit-heads.jsonl".into()
 }
 fn features() -> PathBuf {
     "config/features".into()
@@ -179,15 +122,10 @@ mod tests {
         let defaults: Config = toml::from_str("").unwrap();
         let without_examples = Config {
             slots: BTreeMap::new(),
-            markets: BTreeMap::new(),
-            webhooks: Vec::new(),
             ..shown.clone()
         };
         assert_eq!(without_examples, defaults);
-        assert_eq!(
-            (shown.slots.len(), shown.markets.len(), shown.webhooks.len()),
-            (1, 1, 1)
-        );
+        assert_eq!(shown.slots.len(), 1);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use contracts::signing::{
     KeyFileError, KeyPurpose, PrivateKeyFile, PublicKeyFile, SigningKey, TrustedKey, TrustedKeys, public_path,
 };
 
+use crate::whole::write_whole;
+
 /// Purposes the control plane holds a key for.
 pub const PURPOSES: [KeyPurpose; 4] = [
     KeyPurpose::Contract,
@@ -33,6 +35,12 @@ pub enum KeyringError {
         purpose: KeyPurpose,
         /// Where.
         folder: PathBuf,
+    },
+    /// The file that names the active key names none: it was cut off or edited.
+    #[error("{path} names no key: write the id of the key to sign with into it")]
+    Active {
+        /// Which.
+        path: PathBuf,
     },
     /// The directory cannot be read or written.
     #[error("{path} cannot be used")]
@@ -114,7 +122,7 @@ pub fn generate(folder: &Path, purpose: KeyPurpose, seed: [u8; 32]) -> Result<Pu
     let path = folder.join(format!("{purpose}-{}.key", key.key.key_id()));
     let public = key.write_new(&path)?;
     let active = active_path(folder, purpose);
-    std::fs::write(&active, format!("{}\n", public.key_id)).map_err(io(&active))?;
+    write_whole(&active, format!("{}\n", public.key_id).as_bytes()).map_err(io(&active))?;
     Ok(public)
 }
 
@@ -224,7 +232,10 @@ fn active_key(folder: &Path, purpose: KeyPurpose) -> Result<SigningKey, KeyringE
 fn read_active(folder: &Path, purpose: KeyPurpose) -> Result<Option<KeyId>, KeyringError> {
     let path = active_path(folder, purpose);
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(KeyId::parse(text.trim()).ok()),
+        Ok(text) => match KeyId::parse(text.trim()) {
+            Ok(id) => Ok(Some(id)),
+            Err(_) => Err(KeyringError::Active { path }),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io(&path)(error)),
     }
@@ -242,6 +253,19 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> KeyringError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_damaged_name_of_the_active_key_is_an_error_and_no_reason_for_another_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let public = generate(folder.path(), KeyPurpose::Vote, [1; 32]).unwrap();
+        std::fs::write(active_path(folder.path(), KeyPurpose::Vote), "").unwrap();
+        assert!(matches!(
+            Keyring::load(folder.path()),
+            Err(KeyringError::NoActive { .. })
+        ));
+        let revoked = revoke(folder.path(), KeyPurpose::Vote, &public.key_id);
+        assert!(matches!(revoked, Err(KeyringError::Active { .. })), "{revoked:?}");
+    }
 
     #[test]
     fn a_rotated_key_stays_trusted_until_it_is_revoked() {

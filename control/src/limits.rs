@@ -4,8 +4,8 @@
 pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
 /// Seconds a request waits for a connection before it answers 503.
 pub const DATABASE_WAIT_S: u64 = 5;
-/// Largest artifact, in bytes: the admission's limit for an ONNX file.
-pub const ARTIFACT_BYTES_MAX: usize = 64 << 20;
+/// Largest artifact, in bytes: what the admission takes as an ONNX file.
+pub const ARTIFACT_BYTES_MAX: usize = contracts::limits::MODEL_BYTES_MAX;
 /// A password counts as fresh for this long, in milliseconds: 15 minutes.
 pub const FRESH_LOGIN_MS: i64 = 15 * 60 * 1000;
 /// A directive is good for this long, in milliseconds: 7 days.
@@ -14,8 +14,6 @@ pub const DIRECTIVE_RENEW_MS: i64 = 7 * DAY_MS;
 pub const DIRECTIVE_PERIOD_MS: i64 = 15 * 60 * 1000;
 /// A request to resume waits this long for its confirmation, in milliseconds: an hour.
 pub const RESUME_REQUEST_MS: i64 = 60 * 60 * 1000;
-/// New evidence leaves at least this long for the vote, in milliseconds: 48 hours.
-pub const EVIDENCE_GRACE_MS: i64 = 2 * DAY_MS;
 /// A day, in milliseconds.
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Longest note of a reviewer, in bytes.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app::App;
+use crate::causes::causes;
 use crate::limits::ROUTINE_S;
 use crate::{slots, votes};
 
@@ -29,15 +30,4 @@ pub async fn rounds(app: App) {
         beat.tick().await;
         round(&app).await;
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        said.push_str(": ");
-        said.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    said
 }

@@ -7,6 +7,8 @@
 
 #[path = "all/api.rs"]
 mod api;
+#[path = "all/api_login.rs"]
+mod api_login;
 #[path = "all/api_moves.rs"]
 mod api_moves;
 #[path = "all/experiments.rs"]

@@ -12,4 +12,5 @@ mod truth_table;
 
 pub use self::criteria::{Facts, criteria};
 pub use self::reason::word;
-pub use self::recommend::{Beside, Circumstances, Defect, FirstVoteResult, of_evidence, recommend};
+pub use self::recommend::{Beside, Circumstances, FirstVoteResult, of_evidence, recommend};
+pub use contracts::evidence::Defect;

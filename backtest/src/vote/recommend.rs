@@ -7,24 +7,12 @@
 //! | a warning criterion or the improvement missed, or the baseline has seen the holdout | REVIEW |
 //! | otherwise | PROMOTE |
 
-use contracts::evidence::{CriterionName, CriterionResult, Evidence, Undefined};
+use contracts::evidence::{CriterionName, CriterionResult, Defect, Evidence, Undefined};
 use contracts::experiment::Severity;
 use contracts::production::Recommendation;
 use serde::{Deserialize, Serialize};
 
 use super::reason::{missed, word};
-
-/// What makes a REJECT final: the figures themselves cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Defect {
-    /// Something reads data it could not have had.
-    LookAhead,
-    /// Equity fell to 0 or below.
-    Ruined,
-    /// The golden vectors were not reproduced before the run.
-    SelfTest,
-}
 
 /// What the table does not say.
 #[derive(Debug, Clone, Copy, PartialEq)]

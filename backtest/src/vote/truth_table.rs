@@ -4,7 +4,8 @@ use contracts::evidence::{CriterionName, CriterionResult};
 use contracts::experiment::Severity;
 use contracts::production::Recommendation::{self, Promote, Reject, Review};
 
-use super::recommend::{Beside, Circumstances, Defect, recommend};
+use super::Defect;
+use super::recommend::{Beside, Circumstances, recommend};
 
 /// One combination, each flag a bit.
 #[derive(Debug, Clone, Copy)]

@@ -53,3 +53,37 @@ pub struct CriterionResult {
     /// What missing it does.
     pub severity: Severity,
 }
+
+/// What makes a REJECT final: the figures themselves cannot be used, and no person can override it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Defect {
+    /// Something reads data it could not have had.
+    LookAhead,
+    /// Equity fell to 0 or below.
+    Ruined,
+    /// The golden vectors were not reproduced before the run.
+    SelfTest,
+}
+
+impl Defect {
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::LookAhead => "look_ahead",
+            Self::Ruined => "ruined",
+            Self::SelfTest => "self_test",
+        }
+    }
+}
+
+impl std::str::FromStr for Defect {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let all = [Self::LookAhead, Self::Ruined, Self::SelfTest];
+        let found = all.into_iter().find(|defect| defect.word() == word);
+        found.ok_or_else(|| format!("`{}` is no defect", word.chars().take(64).collect::<String>()))
+    }
+}

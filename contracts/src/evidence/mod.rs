@@ -9,7 +9,7 @@ mod metrics;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::criteria::{CriterionName, CriterionResult};
+pub use self::criteria::{CriterionName, CriterionResult, Defect};
 pub use self::metrics::{Interval, Measured, Metrics, Undefined};
 use crate::action::PositionSource;
 use crate::experiment::{FillRule, OvernightRule};

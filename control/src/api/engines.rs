@@ -154,10 +154,6 @@ async fn receipt(
     };
     let mut tx = api.app.store.begin().await?;
     tx.insert_receipt(&row).await?;
-    if receipt.status == Status::Refused {
-        tx.enqueue("engine_refused_contract", &body, &api.app.targets(), now)
-            .await?;
-    }
     let event = Event {
         actor: caller.actor.audit_name(),
         action: Action::EngineReceipt,

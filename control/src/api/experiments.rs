@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::access::{Access, Caller, RESEARCH_READ};
 use super::extract::{Json, Path, Query};
 use super::problem::Problem;
-use super::{Api, Route};
-use crate::audit::{self, Action, Refusal};
+use super::{Api, Route, note};
+use crate::audit::Action;
 use crate::limits::{PAGE_ROWS, PAGE_ROWS_MAX};
 use crate::store::{ProposalRow, ProposalStatus};
-use crate::votes::{self, Approve, ApproveError, Reject, RejectError, VoteRefused};
+use crate::votes::{self, Approve, ApproveError, Reject, RejectError};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -140,24 +140,6 @@ fn if_match(headers: &HeaderMap) -> Result<EvidenceDigest, Problem> {
         })
 }
 
-async fn note(
-    api: &Api,
-    caller: &Caller,
-    what: Action,
-    id: &ProposalId,
-    why: &VoteRefused,
-) -> Result<(), Problem> {
-    let refusal = Refusal {
-        attempted: what,
-        subject: id.as_str(),
-        code: why.code(),
-        detail: why,
-    };
-    audit::note_refusal(&api.app, &caller.actor, refusal)
-        .await
-        .map_err(|error| Problem::internal(&error))
-}
-
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ApproveBody {
@@ -181,7 +163,15 @@ async fn approve(
     };
     let done = Box::pin(votes::approve(&api.app, &caller.actor, &request)).await;
     if let Err(ApproveError::Refused(why)) = &done {
-        note(&api, &caller, Action::Approve, &request.proposal_id, why).await?;
+        note(
+            &api,
+            &caller,
+            Action::Approve,
+            request.proposal_id.as_str(),
+            why.code(),
+            why,
+        )
+        .await?;
     }
     let done = done?;
     Ok(axum::Json(json!({
@@ -212,7 +202,15 @@ async fn reject(
     };
     let done = votes::reject(&api.app, &caller.actor, &request).await;
     if let Err(RejectError::Refused(why)) = &done {
-        note(&api, &caller, Action::Reject, &request.proposal_id, why).await?;
+        note(
+            &api,
+            &caller,
+            Action::Reject,
+            request.proposal_id.as_str(),
+            why.code(),
+            why,
+        )
+        .await?;
     }
     done?;
     Ok(axum::Json(

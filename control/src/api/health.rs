@@ -1,6 +1,7 @@
 //! Whether it lives, whether it is ready, what it counts, and its description.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -41,19 +42,18 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn ready(State(api): State<Api>) -> Response {
     let mut missing = Vec::new();
-    match api.app.store.users().await {
-        Ok(users) if users.is_empty() => missing.push("first_admin"),
-        Ok(_) => {}
+    match api.app.store.has_users().await {
+        Ok(true) => {}
+        Ok(false) => missing.push("first_admin"),
         Err(error) => {
             tracing::warn!(%error, "not ready");
             missing.push("database");
         }
     }
+    let artifacts = api.app.artifacts.clone();
     let probe = Digest::of(b"whether the folder can be read");
-    if !matches!(
-        api.app.artifacts.get(probe),
-        Ok(_) | Err(ArtifactError::Missing(_))
-    ) {
+    let probed = tokio::task::spawn_blocking(move || artifacts.get(probe)).await;
+    if !matches!(probed, Ok(Ok(_) | Err(ArtifactError::Missing(_)))) {
         missing.push("artifacts");
     }
     if api.app.config.slots.is_empty() {
@@ -74,7 +74,7 @@ async fn ready(State(api): State<Api>) -> Response {
 async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let store = &api.app.store;
     let mut text = String::from("# TYPE twovote_proposals gauge\n");
-    for status in ProposalStatus::ALL {
+    for &status in ProposalStatus::ALL {
         let count = store.count_proposals(Some(status)).await?;
         let word = status.word();
         writeln!(text, "twovote_proposals{{status=\"{word}\"}} {count}").ok();
@@ -102,6 +102,9 @@ async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
+/// The routes do not change while the program runs: made once.
+static DOCUMENT: LazyLock<String> = LazyLock::new(super::document);
+
 async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], super::document()).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }

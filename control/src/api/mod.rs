@@ -13,6 +13,7 @@ mod extract;
 mod health;
 mod models;
 mod moves;
+mod note;
 mod openapi;
 mod problem;
 mod serve;
@@ -31,6 +32,7 @@ use axum::routing::MethodRouter;
 use tokio::sync::watch;
 
 pub use self::access::{Access, CSRF_HEADER};
+use self::note::note;
 pub use self::openapi::document;
 pub use self::problem::Problem;
 pub use self::serve::{serve, serve_until};

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::access::{Access, Caller};
 use super::extract::{Json, Path};
 use super::problem::Problem;
-use super::{Api, Route};
-use crate::audit::{self, Action, Refusal};
+use super::{Api, Route, note};
+use crate::audit::Action;
 use crate::promote::{self, MoveError, MoveRefused, Moved, PromoteLater, RollBack, Withdraw};
 use crate::slots::{self, Halt, HaltError, ResumeError, ResumeRefused, ResumeRequest};
 
@@ -233,25 +233,6 @@ async fn confirm_resume(
         "success": true, "slot": slot, "halted": directive.halted, "clears": directive.clears,
         "directive": directive.number,
     })))
-}
-
-async fn note(
-    api: &Api,
-    caller: &Caller,
-    attempted: Action,
-    subject: &str,
-    code: &'static str,
-    detail: &(dyn std::fmt::Display + Sync),
-) -> Result<(), Problem> {
-    let refusal = Refusal {
-        attempted,
-        subject,
-        code,
-        detail,
-    };
-    audit::note_refusal(&api.app, &caller.actor, refusal)
-        .await
-        .map_err(|error| Problem::internal(&error))
 }
 
 impl From<MoveError> for Problem {

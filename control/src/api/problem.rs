@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::artifacts::ArtifactError;
 use crate::auth::{LoginError, PresentError, SetupError, TokenError, UserError};
+use crate::causes::{causes, chain};
 use crate::store::StoreError;
 use crate::votes::{ApproveError, RejectError, VoteRefused};
 
@@ -38,21 +39,15 @@ impl Problem {
 
     /// A failure inside: logged with its causes, told without.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut causes = Vec::new();
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(StoreError::Unavailable(_)) = error.downcast_ref() {
-                tracing::warn!(%error, "the database is not available");
-                return Self::new(
-                    503,
-                    "store_unavailable",
-                    "the database does not answer: try again later",
-                );
-            }
-            causes.push(error.to_string());
-            next = error.source();
+        if chain(error).any(|cause| matches!(cause.downcast_ref(), Some(StoreError::Unavailable(_)))) {
+            tracing::warn!(%error, "the database is not available");
+            return Self::new(
+                503,
+                "store_unavailable",
+                "the database does not answer: try again later",
+            );
         }
-        tracing::error!(causes = causes.join(": "), "a request failed");
+        tracing::error!(causes = causes(error), "a request failed");
         Self::new(500, "internal", "something is wrong inside: the log says what")
     }
 }
@@ -145,6 +140,7 @@ impl From<UserError> for Problem {
             UserError::Taken(_) | UserError::LastAdmin => 409,
             UserError::Password(_) => 422,
             UserError::Wrong => 403,
+            UserError::Limited => 429,
             UserError::Audit(_) | UserError::Store(_) => return Self::internal(&error),
         };
         Self::new(status, error.code(), &error)

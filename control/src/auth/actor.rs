@@ -2,52 +2,9 @@
 
 use contracts::ids::{PersonId, SlotId};
 use contracts::time::UtcMillis;
-use serde::{Deserialize, Serialize};
 
 use crate::limits::FRESH_LOGIN_MS;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-        pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)*
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// Its word.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, Self::Err> {
-                let found = Self::ALL.iter().find(|one| one.word() == word);
-                found.copied().ok_or_else(|| UnknownWord {
-                    word: word.chars().take(64).collect(),
-                    expected: [$($word),*].join(", "),
-                })
-            }
-        }
-    };
-}
-
-/// A word outside a closed set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{word}` is none of {expected}")]
-pub struct UnknownWord {
-    /// As given.
-    pub word: String,
-    /// What there is.
-    pub expected: String,
-}
+use crate::words::words;
 
 words! {
     /// What a person may do.

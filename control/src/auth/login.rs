@@ -7,7 +7,7 @@ use super::password;
 use super::secret::{Random, Secret, SecretHash};
 use crate::app::App;
 use crate::limits::{LOGIN_FAILURES_PER_ACCOUNT, LOGIN_FAILURES_PER_ADDRESS, LOGIN_WINDOW_MS, SESSION_MS};
-use crate::store::{AuthEvent, AuthKind, SessionRow, StoreError, UserRow};
+use crate::store::{AuthEvent, AuthKind, SessionRow, StoreError, Tx, UserRow};
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,8 +54,54 @@ pub enum LoginError {
     Store(#[from] StoreError),
 }
 
-/// Checks name and password and begins a session. The attempt is counted before the password is looked at, so that many at once do
-/// not get more tries than many in a row.
+/// A right password, as it was when it was checked.
+pub(super) struct Checked {
+    /// Whose.
+    pub user: UserRow,
+    /// The attempt, which counts as failed until [`Tx::login_succeeded`].
+    pub attempt: u64,
+}
+
+/// Checks name and password. The attempt is counted before the password is looked at, so that many at once do not get more tries than
+/// many in a row.
+///
+/// # Errors
+/// [`LoginError`].
+pub(super) async fn check_password(app: &App, from: &From, given: Login<'_>) -> Result<Checked, LoginError> {
+    // What is no user name may be a password typed into the wrong field: it is not written down.
+    let username = PersonId::parse(given.username).ok();
+    let name = username.as_ref().map_or("", PersonId::as_str);
+    let attempt = count_attempt(app, from, name, app.now()).await?;
+    let user = match &username {
+        Some(username) => app.store.user(username).await?,
+        None => None,
+    };
+    let user = user.filter(|user| user.disabled_at.is_none());
+    let stored = user.as_ref().map(|user| user.password_hash.clone());
+    let right = password::verify(given.password, stored).await;
+    let user = user.filter(|_| right).ok_or(LoginError::Wrong)?;
+    Ok(Checked { user, attempt })
+}
+
+impl Checked {
+    /// Locks the users and checks that this one was neither disabled nor given another password meanwhile; then the attempt counts as
+    /// good.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn holds(&self, tx: &mut Tx) -> Result<(), LoginError> {
+        tx.lock_users().await?;
+        let now = tx.user(&self.user.username).await?;
+        let same =
+            now.is_some_and(|row| row.disabled_at.is_none() && row.password_hash == self.user.password_hash);
+        if !same {
+            return Err(LoginError::Wrong);
+        }
+        Ok(tx.login_succeeded(self.attempt).await?)
+    }
+}
+
+/// Checks name and password and begins a session.
 ///
 /// # Errors
 /// [`LoginError`].
@@ -66,38 +112,15 @@ pub async fn login(
     given: Login<'_>,
 ) -> Result<NewSession, LoginError> {
     let now = app.now();
-    // What is no user name may be a password typed into the wrong field: it is not written down.
-    let username = PersonId::parse(given.username).ok();
-    let name = username.as_ref().map_or("", PersonId::as_str);
-    let attempt = count_attempt(app, from, name, now).await?;
-
-    let user = match &username {
-        Some(username) => app.store.user(username).await?,
-        None => None,
-    };
-    let user = user.filter(|user| user.disabled_at.is_none());
-    let stored = user.as_ref().map(|user| user.password_hash.clone());
-    let right = password::verify(given.password, stored.clone()).await;
-    let Some(user) = user.filter(|_| right) else {
-        return Err(LoginError::Wrong);
-    };
+    let checked = check_password(app, from, given).await?;
     let secret = Secret::draw(random, "tvs_");
     let csrf = Secret::draw(random, "").reveal().to_owned();
     let expires_at = now.plus_ms(SESSION_MS);
     let mut tx = app.store.begin().await?;
-    // Whoever was disabled, or given another password, while this one was checked stays out.
-    tx.lock_users().await?;
-    let same = tx.users().await?.into_iter().any(|row| {
-        row.username == user.username
-            && row.disabled_at.is_none()
-            && Some(&row.password_hash) == stored.as_ref()
-    });
-    if !same {
-        return Err(LoginError::Wrong);
-    }
+    checked.holds(&mut tx).await?;
     tx.insert_session(&SessionRow {
         session_hash: secret.hash(),
-        username: user.username.clone(),
+        username: checked.user.username.clone(),
         csrf: csrf.clone(),
         created_at: now,
         authenticated_at: now,
@@ -108,12 +131,11 @@ pub async fn login(
         user_agent: from.user_agent.clone(),
     })
     .await?;
-    tx.login_succeeded(attempt).await?;
     tx.commit().await?;
     Ok(NewSession {
         secret,
         csrf,
-        user,
+        user: checked.user,
         expires_at,
     })
 }

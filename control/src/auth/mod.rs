@@ -12,7 +12,7 @@ mod setup;
 mod tokens;
 mod users;
 
-pub use self::actor::{Actor, NotFresh, Role, Scope, UnknownWord, Via};
+pub use self::actor::{Actor, NotFresh, Role, Scope, Via};
 pub use self::login::{From, Login, LoginError, NewSession, login, logout};
 pub use self::present::{PresentError, Presented, by_session, by_token};
 pub use self::secret::{OfSecret, Random, Secret, SecretHash, SystemRandom, same};

@@ -65,6 +65,8 @@ pub async fn offer_setup(app: &App, random: &dyn Random) -> Result<Option<Secret
 /// [`SetupError`]; then nothing was changed, the link is as good as before.
 pub async fn set_up(app: &App, random: &dyn Random, first: &FirstAdmin) -> Result<(), SetupError> {
     let now = app.now();
+    // Hashed before the transaction: it takes long, and logins wait for the write lock.
+    let hashed = password::hash(&first.password, random).await;
     let mut tx = app.store.begin().await?;
     tx.lock_users().await?;
     if !tx.take_setup_link(first.link.hash(), now).await? || !tx.users().await?.is_empty() {
@@ -73,7 +75,7 @@ pub async fn set_up(app: &App, random: &dyn Random, first: &FirstAdmin) -> Resul
     let user = UserRow {
         username: first.username.clone(),
         email: first.email.clone(),
-        password_hash: password::hash(&first.password, random).await?,
+        password_hash: hashed?,
         roles: vec![Role::Admin],
         created_at: now,
         disabled_at: None,

@@ -4,7 +4,7 @@ use contracts::ids::PersonId;
 use serde_json::json;
 
 use super::actor::{Actor, Role};
-use super::login::From;
+use super::login::{From, Login, LoginError, check_password};
 use super::password::{self, BadLength};
 use super::secret::Random;
 use crate::app::App;
@@ -42,12 +42,25 @@ pub enum UserError {
     /// The present password is another.
     #[error("the present password is wrong")]
     Wrong,
+    /// Too many have failed in the last 15 minutes.
+    #[error("too many logins have failed: wait 15 minutes")]
+    Limited,
     /// The audit event was not stored.
     #[error("the change was not audited")]
     Audit(#[from] AppendError),
     /// The database.
     #[error("the database did not answer")]
     Store(#[from] StoreError),
+}
+
+impl std::convert::From<LoginError> for UserError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Wrong => Self::Wrong,
+            LoginError::Limited => Self::Limited,
+            LoginError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl UserError {
@@ -60,6 +73,7 @@ impl UserError {
             Self::LastAdmin => "last_admin",
             Self::Password(_) => "password_length",
             Self::Wrong => "wrong_password",
+            Self::Limited => "too_many_logins",
             Self::Audit(_) | Self::Store(_) => "internal",
         }
     }
@@ -185,18 +199,22 @@ pub async fn change_password(
         address: actor.client_ip.clone(),
         user_agent: actor.user_agent.clone(),
     };
-    let given = super::Login {
+    let given = Login {
         username: who.as_str(),
         password: present,
     };
-    super::login(app, random, &from, given)
-        .await
-        .map_err(|error| match error {
-            super::LoginError::Store(error) => UserError::Store(error),
-            super::LoginError::Wrong | super::LoginError::Limited => UserError::Wrong,
-        })?;
-    let hash = password::hash(next, random).await?;
+    let checked = check_password(app, &from, given).await?;
+    let hash = password::hash(next, random).await;
     let mut tx = app.store.begin().await?;
+    checked.holds(&mut tx).await?;
+    let hash = match hash {
+        Ok(hash) => hash,
+        // The present password was right: that the next one is refused is no failed login.
+        Err(bad) => {
+            tx.commit().await?;
+            return Err(bad.into());
+        }
+    };
     tx.set_password(who, &hash).await?;
     let sessions = tx.end_sessions_of(who, now).await?;
     tx.insert_auth_event(AuthEvent {

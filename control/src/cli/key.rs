@@ -223,7 +223,7 @@ fn seed() -> Result<[u8; 32], CliError> {
 fn unusable(error: KeyringError) -> CliError {
     let exit = match error {
         KeyringError::Io { .. } => Exit::Io,
-        KeyringError::File(_) | KeyringError::NoActive { .. } => Exit::Refused,
+        KeyringError::File(_) | KeyringError::NoActive { .. } | KeyringError::Active { .. } => Exit::Refused,
     };
     CliError::new(
         exit,

@@ -17,7 +17,7 @@ use crate::{api, routine};
 /// Options of `control serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The schema is brought up to date first. On a store without users a link for the first admin is printed; it works once and for an hour.
+The schema is brought up to date first. On a store without users a secret for the first admin is printed; it works once and for an hour.
 SIGTERM ends it: streams are closed, requests have ten seconds.
 
 Examples:
@@ -78,7 +78,7 @@ async fn serve(config: Config, out: Sink<'_>) -> Result<(), CliError> {
         say(
             out,
             &format!(
-                "first admin, once and within an hour: http://{address}/setup#{}\n",
+                "first admin, once and within an hour: POST {{\"link\": \"{}\", \"username\": …, \"password\": …}} to /api/setup\n",
                 link.reveal()
             ),
         )?;

@@ -1,6 +1,7 @@
 //! Building what an engine obeys: from signed statements, never from a status column.
 
 use contracts::experiment::Promotion;
+use contracts::hash::Digest;
 use contracts::ids::{ModelId, PersonId, ProposalId, SlotId};
 use contracts::jcs::JcsError;
 use contracts::limits::BAR_INTERVAL_MS;
@@ -31,6 +32,8 @@ pub struct Parts<'a> {
     pub cause: Cause,
     /// Who allowed it.
     pub allowed_by: &'a PersonId,
+    /// What [`check_artifacts`] said before the transaction began.
+    pub intact: Result<(), ArtifactError>,
     /// Now.
     pub at: UtcMillis,
 }
@@ -58,6 +61,34 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
+/// Reads and hashes every artifact of the model, if it is registered. Before the transaction, because it can take long and a transaction
+/// holds the write lock; which artifacts a model has never changes.
+///
+/// # Errors
+/// [`StoreError`]; what is wrong with an artifact is in the answer, to be told in its turn.
+pub async fn check_artifacts(app: &App, model: &ModelId) -> Result<Result<(), ArtifactError>, StoreError> {
+    let Some(model) = app.store.model(model).await? else {
+        return Ok(Ok(()));
+    };
+    let store = app.artifacts.clone();
+    let read = move || {
+        artifacts_of(&model)
+            .all()
+            .try_for_each(|artifact| store.get(artifact).map(drop))
+    };
+    let checked = tokio::task::spawn_blocking(read).await;
+    Ok(checked.expect("reading files does not panic, and is waited for"))
+}
+
+fn artifacts_of(model: &ModelRow) -> Artifacts {
+    Artifacts {
+        model: Digest::from_bytes(*model.model_hash.as_bytes()),
+        exec: model.exec_hash.map(|hash| Digest::from_bytes(*hash.as_bytes())),
+        norm_stats: model.norm_stats_artifact,
+        golden: model.golden,
+    }
+}
+
 /// Builds, signs, verifies and stores the slot's next contract, and opens its production period.
 ///
 /// Everything an engine will check is checked here first, with the same code.
@@ -73,9 +104,7 @@ pub async fn issue(
     parts: Parts<'_>,
 ) -> Result<(ProductionContract, ContractRow), BuildError> {
     let mut contract = assemble(app, &parts)?;
-    for artifact in contract.artifacts.all() {
-        app.artifacts.get(artifact)?;
-    }
+    parts.intact?;
     contract.sign(app.keys.contract())?;
     let text = serde_json::to_string_pretty(&contract).expect("a contract is plain data with text keys");
     let contract = ProductionContract::parse(text.as_bytes()).map_err(BuildError::Inconsistent)?;
@@ -147,14 +176,7 @@ fn assemble(app: &App, parts: &Parts<'_>) -> Result<ProductionContract, BuildErr
             config_hash: Some(model.config_hash),
             dataset_hash: model.dataset_hash,
         },
-        artifacts: Artifacts {
-            model: contracts::hash::Digest::from_bytes(*model.model_hash.as_bytes()),
-            exec: model
-                .exec_hash
-                .map(|hash| contracts::hash::Digest::from_bytes(*hash.as_bytes())),
-            norm_stats: model.norm_stats_artifact,
-            golden: model.golden,
-        },
+        artifacts: artifacts_of(model),
         feature_contract: experiment.feature_contract.clone(),
         action: model.action.clone(),
         numerics: model.numerics,

@@ -8,6 +8,7 @@ use super::refused::{MoveError, MoveRefused, Moved, check_mover};
 use crate::app::{App, Changed};
 use crate::audit::{self, Action, Event};
 use crate::auth::Actor;
+use crate::contract;
 use crate::registry::Stage;
 use crate::store::{Cause, StatementRow};
 use crate::votes::{Deployment, deploy};
@@ -29,6 +30,7 @@ pub async fn promote(app: &App, actor: &Actor, request: &PromoteLater) -> Result
     check_mover(actor, now)?;
     let not_found = || MoveRefused::NotFound(request.model_id.clone());
     let known = app.store.model(&request.model_id).await?.ok_or_else(not_found)?;
+    let intact = contract::check_artifacts(app, &request.model_id).await?;
     let mut tx = app.store.begin().await?;
     let missing = |what: &dyn std::fmt::Display| MoveError::Missing(what.to_string());
     let slot = tx
@@ -91,6 +93,7 @@ pub async fn promote(app: &App, actor: &Actor, request: &PromoteLater) -> Result
         },
         previous: previous.as_ref(),
         cause: Cause::Promote,
+        intact,
     };
     let (generation, contract) = deploy(app, &mut tx, actor, deployment, now).await?;
     let body = json!({
@@ -101,10 +104,9 @@ pub async fn promote(app: &App, actor: &Actor, request: &PromoteLater) -> Result
         actor: actor.audit_name(),
         action: Action::Promoted,
         subject: model.model_id.to_string(),
-        body: body.clone(),
+        body,
     };
     audit::append(&mut tx, app.keys.audit(), now, event).await?;
-    tx.enqueue("model_promoted", &body, &app.targets(), now).await?;
     tx.commit().await?;
     app.tell(Changed::Slot {
         slot: model.slot.clone(),

@@ -8,6 +8,7 @@ use super::refused::{MoveError, MoveRefused, Moved, check_mover, check_reason};
 use crate::app::{App, Changed};
 use crate::audit::{self, Action, Event};
 use crate::auth::Actor;
+use crate::contract;
 use crate::registry::Stage;
 use crate::store::{Cause, StatementRow};
 use crate::votes::{Deployment, deploy};
@@ -32,6 +33,7 @@ pub async fn rollback(app: &App, actor: &Actor, request: &RollBack) -> Result<Mo
     let now = app.now();
     check_mover(actor, now)?;
     check_reason(&request.reason)?;
+    let intact = contract::check_artifacts(app, &request.to_model_id).await?;
     let mut tx = app.store.begin().await?;
     let missing = |what: &dyn std::fmt::Display| MoveError::Missing(what.to_string());
     let slot = tx.slot_for_update(&request.slot).await?;
@@ -79,6 +81,7 @@ pub async fn rollback(app: &App, actor: &Actor, request: &RollBack) -> Result<Mo
         },
         previous: current.as_ref(),
         cause: Cause::Rollback,
+        intact,
     };
     let (generation, contract) = deploy(app, &mut tx, actor, deployment, now).await?;
     let body = json!({
@@ -89,10 +92,9 @@ pub async fn rollback(app: &App, actor: &Actor, request: &RollBack) -> Result<Mo
         actor: actor.audit_name(),
         action: Action::RolledBack,
         subject: request.slot.to_string(),
-        body: body.clone(),
+        body,
     };
     audit::append(&mut tx, app.keys.audit(), now, event).await?;
-    tx.enqueue("rolled_back", &body, &app.targets(), now).await?;
     tx.commit().await?;
     app.tell(Changed::Slot {
         slot: request.slot.clone(),

@@ -53,10 +53,9 @@ pub async fn withdraw(app: &App, actor: &Actor, request: &Withdraw) -> Result<Op
         actor: actor.audit_name(),
         action: Action::ModelWithdrawn,
         subject: model.model_id.to_string(),
-        body: body.clone(),
+        body,
     };
     audit::append(&mut tx, app.keys.audit(), now, event).await?;
-    tx.enqueue("model_withdrawn", &body, &app.targets(), now).await?;
     tx.commit().await?;
     app.tell(Changed::Slot { slot: model.slot });
     Ok(halted)

@@ -2,4 +2,4 @@
 
 mod stage;
 
-pub use self::stage::{Stage, UnknownStage};
+pub use self::stage::Stage;

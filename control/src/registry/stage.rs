@@ -1,45 +1,24 @@
 //! The closed table of a model's stages.
 
-use serde::{Deserialize, Serialize};
+use crate::words::words;
 
-/// Where a model stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Registered, not allowed.
-    Staging,
-    /// What its slot runs.
-    Production,
-    /// It was in production.
-    Archived,
-    /// Reserved: no transition leads here yet.
-    Canary,
-    /// Forbidden for ever.
-    Withdrawn,
+words! {
+    /// Where a model stands.
+    Stage {
+        /// Registered, not allowed.
+        Staging = "staging",
+        /// What its slot runs.
+        Production = "production",
+        /// It was in production.
+        Archived = "archived",
+        /// Reserved: no transition leads here yet.
+        Canary = "canary",
+        /// Forbidden for ever.
+        Withdrawn = "withdrawn",
+    }
 }
 
 impl Stage {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Staging,
-        Self::Production,
-        Self::Archived,
-        Self::Canary,
-        Self::Withdrawn,
-    ];
-
-    /// Its word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Staging => "staging",
-            Self::Production => "production",
-            Self::Archived => "archived",
-            Self::Canary => "canary",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-
     /// The table of transitions; the database refuses all others too.
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
@@ -55,17 +34,3 @@ impl Stage {
         )
     }
 }
-
-impl std::str::FromStr for Stage {
-    type Err = UnknownStage;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|stage| stage.word() == word);
-        found.ok_or_else(|| UnknownStage(word.chars().take(64).collect()))
-    }
-}
-
-/// A word that is no stage.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no stage: staging, production, archived or withdrawn")]
-pub struct UnknownStage(String);

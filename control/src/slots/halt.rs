@@ -75,9 +75,8 @@ pub(crate) async fn set_latch(
         actor: actor.audit_name(),
         action: Action::Halted,
         subject: slot.slot.to_string(),
-        body: body.clone(),
+        body,
     };
     audit::append(tx, app.keys.audit(), now, event).await?;
-    tx.enqueue("slot_halted", &body, &app.targets(), now).await?;
     Ok(directive.number)
 }

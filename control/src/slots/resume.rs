@@ -126,10 +126,9 @@ pub async fn request_resume(app: &App, actor: &Actor, request: &ResumeRequest) -
         actor: actor.audit_name(),
         action: Action::ResumeRequested,
         subject: slot.slot.to_string(),
-        body: body.clone(),
+        body,
     };
     audit::append(&mut tx, app.keys.audit(), now, event).await?;
-    tx.enqueue("resume_requested", &body, &app.targets(), now).await?;
     tx.commit().await?;
     app.tell(Changed::Slot { slot: slot.slot });
     Ok(())
@@ -171,10 +170,9 @@ pub async fn confirm_resume(app: &App, actor: &Actor, slot: &SlotId) -> Result<D
         actor: actor.audit_name(),
         action: Action::Resumed,
         subject: slot.to_string(),
-        body: body.clone(),
+        body,
     };
     audit::append(&mut tx, app.keys.audit(), now, event).await?;
-    tx.enqueue("slot_resumed", &body, &app.targets(), now).await?;
     tx.commit().await?;
     app.tell(Changed::Slot { slot: slot.clone() });
     Ok(directive)

@@ -10,7 +10,6 @@ mod engines;
 mod error;
 mod experiments;
 mod models;
-mod outbox;
 mod proposals;
 mod resumes;
 mod sessions;
@@ -35,7 +34,7 @@ pub use self::engines::{EngineRow, ReceiptRow};
 pub use self::error::StoreError;
 pub use self::experiments::ExperimentRow;
 pub use self::models::{Authorship, ModelRow};
-pub use self::proposals::{ApprovalLog, Decided, EvidenceRow, NotOverridable, ProposalRow, ProposalStatus};
+pub use self::proposals::{ApprovalLog, Decided, EvidenceRow, ProposalRow, ProposalStatus};
 pub use self::resumes::ResumeRow;
 pub use self::sessions::SessionRow;
 pub use self::slots::{Cause, ContractRow, PeriodRow, SlotRow};
@@ -153,15 +152,6 @@ impl Store {
         };
         let inner = self.pool.begin_with(begin).await?;
         Ok(Tx::new(inner, self.dialect, self.faults.clone()))
-    }
-
-    /// Answers when the database does.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
-        Ok(())
     }
 
     /// The connections, for reads within this module.

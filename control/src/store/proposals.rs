@@ -1,94 +1,30 @@
 //! Proposals, their evidence, and the plan's log of decisions.
 
-use contracts::evidence::{BaselineComparison, CriterionResult, Evidence, Metrics};
+use contracts::evidence::{BaselineComparison, CriterionResult, Defect, Evidence, Metrics};
 use contracts::hash::EvidenceDigest;
 use contracts::ids::{ExperimentName, ModelId, PersonId, ProposalId, SlotId};
 use contracts::production::{FirstVote, Recommendation, Signed};
 use contracts::time::UtcMillis;
-use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use super::text::{Columns, json, number, time};
 use super::tx::exactly_one;
 use super::{Dialect, Store, StoreError, Tx};
+use crate::words::words;
 
 const TABLE: &str = "promotion_proposals";
 
-/// Where a proposal stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ProposalStatus {
-    /// The second vote is open.
-    PendingApproval,
-    /// Yes.
-    Approved,
-    /// No.
-    Rejected,
-    /// Nobody voted in time.
-    Expired,
-}
-
-impl ProposalStatus {
-    /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::PendingApproval,
-        Self::Approved,
-        Self::Rejected,
-        Self::Expired,
-    ];
-
-    /// The plan's word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::PendingApproval => "PENDING_APPROVAL",
-            Self::Approved => "APPROVED",
-            Self::Rejected => "REJECTED",
-            Self::Expired => "EXPIRED",
-        }
-    }
-}
-
-impl std::str::FromStr for ProposalStatus {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|status| status.word() == word);
-        found.ok_or_else(|| format!("`{word}` is no status of a proposal"))
-    }
-}
-
-/// What can never be overridden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NotOverridable {
-    /// Something peeks ahead.
-    LookAhead,
-    /// Equity fell to 0.
-    Ruined,
-    /// The golden vectors were not reproduced.
-    SelfTest,
-}
-
-impl NotOverridable {
-    /// Its word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::LookAhead => "look_ahead",
-            Self::Ruined => "ruined",
-            Self::SelfTest => "self_test",
-        }
-    }
-}
-
-impl std::str::FromStr for NotOverridable {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        let all = [Self::LookAhead, Self::Ruined, Self::SelfTest];
-        let found = all.into_iter().find(|reason| reason.word() == word);
-        found.ok_or_else(|| format!("`{word}` is no reason against an override"))
+words! {
+    /// Where a proposal stands.
+    ProposalStatus {
+        /// The second vote is open.
+        PendingApproval = "PENDING_APPROVAL",
+        /// Yes.
+        Approved = "APPROVED",
+        /// No.
+        Rejected = "REJECTED",
+        /// Nobody voted in time.
+        Expired = "EXPIRED",
     }
 }
 
@@ -114,7 +50,7 @@ pub struct ProposalRow {
     /// Why.
     pub reason: String,
     /// Set when no person can override it.
-    pub not_overridable: Option<NotOverridable>,
+    pub not_overridable: Option<Defect>,
     /// Figures, for lists.
     pub metrics: Metrics,
     /// The production model beside it.
@@ -202,7 +138,7 @@ impl Tx {
         .bind(word(row.recommendation))
         .bind(row.confidence)
         .bind(row.reason.as_str())
-        .bind(row.not_overridable.map(NotOverridable::word))
+        .bind(row.not_overridable.map(Defect::word))
         .bind(json(&row.metrics))
         .bind(row.vs_baseline.as_ref().map(json))
         .bind(row.baseline_model_id.as_ref().map(ModelId::to_string))
@@ -213,35 +149,6 @@ impl Tx {
         .execute(self.statement()?)
         .await?;
         Ok(())
-    }
-
-    /// Puts newer evidence in force: the vote is open for it, for at least as long as `row.expires_at` says.
-    ///
-    /// # Errors
-    /// [`StoreError::RowCount`] when the proposal is decided already or has another revision than the one before.
-    pub async fn revise_proposal(&mut self, row: &ProposalRow) -> Result<(), StoreError> {
-        let done = sqlx::query(
-            "UPDATE promotion_proposals SET revision = $2, evidence_digest = $3, recommendation = $4, confidence = $5,
-                reason = $6, not_overridable = $7, metrics = $8, vs_baseline = $9, baseline_model_id = $10,
-                criteria_results = $11, expires_at = $12
-             WHERE proposal_id = $1 AND status = 'PENDING_APPROVAL' AND revision = $13",
-        )
-        .bind(row.proposal_id.to_string())
-        .bind(i64::from(row.revision))
-        .bind(row.evidence_digest.to_hex())
-        .bind(word(row.recommendation))
-        .bind(row.confidence)
-        .bind(row.reason.as_str())
-        .bind(row.not_overridable.map(NotOverridable::word))
-        .bind(json(&row.metrics))
-        .bind(row.vs_baseline.as_ref().map(json))
-        .bind(row.baseline_model_id.as_ref().map(ModelId::to_string))
-        .bind(json(&row.criteria_results))
-        .bind(time(row.expires_at))
-        .bind(i64::from(row.revision) - 1)
-        .execute(self.statement()?)
-        .await?;
-        exactly_one(TABLE, done.rows_affected())
     }
 
     /// Stores what is shown at a revision.
@@ -436,18 +343,6 @@ impl Store {
                 .bind(status.map(ProposalStatus::word))
                 .fetch_one(self.pool())
                 .await?;
-        Columns::of(TABLE, &row).count("n")
-    }
-
-    /// How many proposals a model has had: the next is number that plus one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn count_proposals_of(&self, model: &ModelId) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) AS n FROM promotion_proposals WHERE model_id = $1")
-            .bind(model.to_string())
-            .fetch_one(self.pool())
-            .await?;
         Columns::of(TABLE, &row).count("n")
     }
 

@@ -9,6 +9,7 @@ use sqlx::any::AnyRow;
 use super::text::{Columns, json, number, time};
 use super::tx::exactly_one;
 use super::{Dialect, Store, StoreError, Tx};
+use crate::words::words;
 
 const TABLE: &str = "slots";
 
@@ -48,38 +49,15 @@ pub struct ContractRow {
     pub issued_at: UtcMillis,
 }
 
-/// Why a model came into production.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// An approval that deploys.
-    Approve,
-    /// A later promotion.
-    Promote,
-    /// A return.
-    Rollback,
-}
-
-impl Cause {
-    /// Its word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Promote => "promote",
-            Self::Rollback => "rollback",
-        }
-    }
-}
-
-impl std::str::FromStr for Cause {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        let found = [Self::Approve, Self::Promote, Self::Rollback]
-            .into_iter()
-            .find(|cause| cause.word() == word);
-        found.ok_or_else(|| format!("`{word}` is no cause of a production period"))
+words! {
+    /// Why a model came into production.
+    Cause {
+        /// An approval that deploys.
+        Approve = "approve",
+        /// A later promotion.
+        Promote = "promote",
+        /// A return.
+        Rollback = "rollback",
     }
 }
 

@@ -61,6 +61,18 @@ impl Tx {
         Ok(())
     }
 
+    /// The user, within the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn user(&mut self, name: &PersonId) -> Result<Option<UserRow>, StoreError> {
+        let row = sqlx::query(BY_NAME)
+            .bind(name.to_string())
+            .fetch_optional(self.statement()?)
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
     /// All users, within the transaction.
     ///
     /// # Errors
@@ -124,6 +136,17 @@ impl Store {
             .fetch_optional(self.pool())
             .await?;
         row.as_ref().map(read).transpose()
+    }
+
+    /// True when there is a user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_users(&self) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM users LIMIT 1")
+            .fetch_optional(self.pool())
+            .await?;
+        Ok(row.is_some())
     }
 
     /// All users.

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::record::{Ended, record};
 use super::rules::{self, OpenError, VoteRefused};
 use crate::app::{App, Changed};
+use crate::artifacts::ArtifactError;
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::Actor;
 use crate::contract::{self, BuildError};
@@ -99,6 +100,7 @@ impl From<OpenError> for ApproveError {
 pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Approved, ApproveError> {
     let now = app.now();
     rules::check_voter(actor, request.notes.as_deref(), now)?;
+    let intact = artifacts_of_proposal(app, request).await?;
     let mut tx = app.store.begin().await?;
     let open = rules::open(&mut tx, &request.proposal_id, actor, request.evidence_digest, now).await?;
     let proposal = open.proposal;
@@ -154,6 +156,7 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
             votes,
             previous: previous.as_ref(),
             cause: Cause::Approve,
+            intact,
         };
         Some(deploy(app, &mut tx, actor, deployment, now).await?)
     } else {
@@ -169,7 +172,6 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
     });
     let ended = Ended {
         action: Action::Approve,
-        event: "proposal_approved",
         proposal: &proposal,
         actor: Some(actor),
         notes: request.notes.as_deref(),
@@ -200,6 +202,19 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
         deploy_by,
         contract: deployed,
     })
+}
+
+/// Only what is deployed now is read now.
+async fn artifacts_of_proposal(
+    app: &App,
+    request: &Approve,
+) -> Result<Result<(), ArtifactError>, StoreError> {
+    match app.store.proposal(&request.proposal_id).await? {
+        Some(proposal) if request.promote_to_production => {
+            contract::check_artifacts(app, &proposal.model_id).await
+        }
+        _ => Ok(Ok(())),
+    }
 }
 
 fn check_override(proposal: &ProposalRow, notes: Option<&str>) -> Result<(), VoteRefused> {
@@ -254,6 +269,8 @@ pub(crate) struct Deployment<'a> {
     pub votes: Votes,
     pub previous: Option<&'a ModelId>,
     pub cause: Cause,
+    /// What [`contract::check_artifacts`] said before the transaction began.
+    pub intact: Result<(), ArtifactError>,
 }
 
 /// Archives what ran, promotes the model, signs and stores contract and directive. Shared by approve, promote and rollback.
@@ -277,6 +294,7 @@ pub(crate) async fn deploy(
         previous: deployment.previous,
         cause: deployment.cause,
         allowed_by: &actor.person,
+        intact: deployment.intact,
         at: now,
     };
     let (_, row) = contract::issue(app, tx, parts).await?;

@@ -59,7 +59,6 @@ async fn expire_one(app: &App, id: &ProposalId) -> Result<bool, ExpireError> {
     });
     let ended = Ended {
         action: Action::Expire,
-        event: "proposal_expired",
         proposal: &proposal,
         actor: None,
         notes: None,

@@ -1,4 +1,4 @@
-//! What every end of a proposal leaves behind: an event in the chain, a row in the plan's log, a notification.
+//! What every end of a proposal leaves behind: an event in the chain and a row in the plan's log.
 
 use contracts::ids::ModelId;
 use contracts::time::UtcMillis;
@@ -17,8 +17,6 @@ const CONTROL: &str = "control";
 pub(super) struct Ended<'a> {
     /// What happened.
     pub action: Action,
-    /// The notification's name.
-    pub event: &'static str,
     /// To which proposal.
     pub proposal: &'a ProposalRow,
     /// Who did it; nobody when its time ran out.
@@ -49,7 +47,7 @@ pub(super) async fn record(
         actor: actor.map_or_else(|| CONTROL.to_owned(), Actor::audit_name),
         action,
         subject: proposal.proposal_id.to_string(),
-        body: body.clone(),
+        body,
     };
     let audit_seq = audit::append(tx, app.keys.audit(), at, event).await?;
     tx.insert_approval_log(&ApprovalLog {
@@ -66,6 +64,5 @@ pub(super) async fn record(
         created_at: at,
     })
     .await?;
-    tx.enqueue(ended.event, &body, &app.targets(), at).await?;
     Ok(())
 }

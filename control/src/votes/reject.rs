@@ -92,7 +92,6 @@ pub async fn reject(app: &App, actor: &Actor, request: &Reject) -> Result<(), Re
     });
     let ended = Ended {
         action: Action::Reject,
-        event: "proposal_rejected",
         proposal: &proposal,
         actor: Some(actor),
         notes: request.notes.as_deref(),

@@ -1,12 +1,13 @@
 //! What every second vote must satisfy, in the order in which it is checked.
 
+use contracts::evidence::Defect;
 use contracts::hash::EvidenceDigest;
 use contracts::ids::{ModelId, PersonId, ProposalId};
 use contracts::time::UtcMillis;
 
 use crate::auth::{Actor, NotFresh, Role};
 use crate::limits::NOTES_BYTES_MAX;
-use crate::store::{EvidenceRow, NotOverridable, ProposalRow, ProposalStatus, StoreError, Tx};
+use crate::store::{EvidenceRow, ProposalRow, ProposalStatus, StoreError, Tx};
 
 /// Why a vote is refused. Nothing was changed; the attempt is audited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +47,7 @@ pub enum VoteRefused {
     NotesTooLong(usize),
     /// No person can override it.
     #[error("REJECT for {} cannot be overridden", .0.word())]
-    NotOverridable(NotOverridable),
+    NotOverridable(Defect),
 }
 
 fn name(model: Option<&ModelId>) -> &str {

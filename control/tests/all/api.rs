@@ -1,141 +1,18 @@
-//! The API: who may call what, sessions, limits, votes over HTTP, and input that is no input.
+//! The API: who may call what, votes over HTTP, input that is no input, streams.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::Method;
 use control::api;
 use control::audit::Action;
 use control::auth::{self, Role, Scope, SystemRandom};
 use control::store::AuditFilter;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
-use crate::kit::app::{TestApp, app, person};
+use crate::kit::app::{app, person};
+use crate::kit::http::{Who, call, logged_in, login, token, user};
 use crate::kit::on_every_database;
 use crate::kit::sample::{self, Shape};
-
-const PASSWORD: &str = "correct horse battery";
-
-pub struct Answer {
-    pub status: StatusCode,
-    headers: axum::http::HeaderMap,
-    pub text: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
-    }
-
-    pub fn code(&self) -> (u16, String) {
-        let kind = self.headers.get("content-type").unwrap();
-        assert_eq!(kind, "application/problem+json", "{}", self.text);
-        (
-            self.status.as_u16(),
-            self.json()["code"].as_str().unwrap().to_owned(),
-        )
-    }
-}
-
-/// A cookie and its CSRF value, or a token, or nothing.
-#[derive(Clone, Default)]
-pub struct Who(Vec<(&'static str, String)>);
-
-impl Who {
-    pub fn token(text: &str) -> Self {
-        Self(vec![("authorization", format!("Bearer {text}"))])
-    }
-
-    pub fn with(&self, name: &'static str, value: &str) -> Self {
-        let mut all = self.0.clone();
-        all.retain(|(other, _)| *other != name);
-        all.push((name, value.to_owned()));
-        Self(all)
-    }
-
-    fn without(&self, name: &str) -> Self {
-        let mut all = self.0.clone();
-        all.retain(|(other, _)| *other != name);
-        Self(all)
-    }
-}
-
-pub async fn call(test: &TestApp, who: &Who, method: &str, path: &str, body: Option<&str>) -> Answer {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "127.0.0.1:9200");
-    for (name, value) in &who.0 {
-        request = request.header(*name, value);
-    }
-    if body.is_some() && !who.0.iter().any(|(name, _)| *name == "content-type") {
-        request = request.header("content-type", "application/json");
-    }
-    let mut request = request
-        .body(Body::from(body.unwrap_or_default().to_owned()))
-        .unwrap();
-    let peer: SocketAddr = "127.0.0.1:50000".parse().unwrap();
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let response = api::router(test.app.clone()).oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap();
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        text: String::from_utf8_lossy(&bytes).into_owned(),
-    }
-}
-
-async fn user(test: &TestApp, name: &str, roles: &[Role]) {
-    let new = auth::NewUser {
-        username: name.parse().unwrap(),
-        email: None,
-        password: PASSWORD.to_owned(),
-        roles: roles.to_vec(),
-    };
-    let admin = person("root", &[Role::Admin]);
-    auth::add_user(&test.app, &SystemRandom, &admin, &new)
-        .await
-        .unwrap();
-}
-
-async fn try_login(test: &TestApp, name: &str, password: &str) -> Answer {
-    let body = json!({"username": name, "password": password}).to_string();
-    call(test, &Who::default(), "POST", "/api/login", Some(&body)).await
-}
-
-async fn login(test: &TestApp, name: &str) -> Who {
-    let answer = try_login(test, name, PASSWORD).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    let cookie = answer.headers["set-cookie"].to_str().unwrap();
-    assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
-    let pair = cookie.split(';').next().unwrap().to_owned();
-    let csrf = answer.json()["csrf"].as_str().unwrap().to_owned();
-    Who(vec![("cookie", pair), ("x-csrf-token", csrf)])
-}
-
-pub async fn logged_in(test: &TestApp, name: &str, roles: &[Role]) -> Who {
-    user(test, name, roles).await;
-    login(test, name).await
-}
-
-pub async fn token(test: &TestApp, owner: &str, scope: Scope, slot: Option<&str>) -> (String, String) {
-    let new = auth::NewToken {
-        owner: owner.parse().unwrap(),
-        name: "for tests".to_owned(),
-        scopes: vec![scope],
-        slot: slot.map(|slot| slot.parse().unwrap()),
-        days: 1,
-    };
-    let admin = person("root", &[Role::Admin]);
-    let (secret, id, _) = auth::create_token(&test.app, &SystemRandom, &admin, &new)
-        .await
-        .unwrap();
-    (secret.reveal().to_owned(), id)
-}
 
 /// Which columns a row of the committed table has: nobody, each role, each kind of token that matters here.
 const COLUMNS: [&str; 10] = [
@@ -236,138 +113,6 @@ fn the_committed_description_is_the_one_the_routes_make() {
         let method = method.as_str().to_lowercase();
         assert!(document["paths"][path][&method].is_object(), "{method} {path}");
     }
-}
-
-#[test]
-fn a_cookie_needs_this_origin_and_for_a_change_the_csrf_value() {
-    on_every_database(|database| async {
-        let test = app(database);
-        let admin = logged_in(&test, "ada", &[Role::Admin]).await;
-        let get = async |who: &Who| call(&test, who, "GET", "/api/users", None).await;
-        assert_eq!(get(&admin).await.status, 200);
-        assert_eq!(get(&admin.with("sec-fetch-site", "none")).await.status, 200);
-        assert_eq!(
-            get(&admin.with("origin", "http://127.0.0.1:9200")).await.status,
-            200
-        );
-        for foreign in [
-            admin.with("sec-fetch-site", "cross-site"),
-            admin.with("sec-fetch-site", "same-site"),
-            admin.with("origin", "http://127.0.0.1:9300"),
-            admin.with("origin", "null"),
-        ] {
-            assert_eq!(get(&foreign).await.code(), (403, "cross_site".to_owned()));
-        }
-        let post = async |who: &Who| {
-            call(&test, who, "POST", "/api/tokens/tok-none/revoke", None)
-                .await
-                .code()
-        };
-        assert_eq!(post(&admin).await, (404, "token_not_found".to_owned()));
-        assert_eq!(
-            post(&admin.without("x-csrf-token")).await,
-            (403, "csrf".to_owned())
-        );
-        assert_eq!(
-            post(&admin.with("x-csrf-token", "other")).await,
-            (403, "csrf".to_owned())
-        );
-        assert_eq!(
-            post(&admin.with("sec-fetch-site", "none")).await,
-            (403, "cross_site".to_owned())
-        );
-        let login = Who::default().with("origin", "https://evil.invalid");
-        let answer = call(&test, &login, "POST", "/api/login", Some("{}")).await;
-        assert_eq!(answer.code(), (403, "cross_site".to_owned()));
-    });
-}
-
-#[test]
-fn sessions_end_by_idling_by_age_by_leaving_and_by_disabling() {
-    on_every_database(|database| async {
-        let test = app(database);
-        let root = logged_in(&test, "root", &[Role::Admin]).await;
-        let minutes = |n: i64| test.clock.advance_ms(n * 60_000);
-        let status = async |who: &Who| call(&test, who, "GET", "/api/session", None).await.status;
-
-        minutes(29);
-        assert_eq!(status(&root).await, 200);
-        minutes(29);
-        assert_eq!(status(&root).await, 200, "use keeps it alive");
-        minutes(30);
-        assert_eq!(status(&root).await, 401, "30 minutes idle");
-
-        let root = login(&test, "root").await;
-        for _ in 0..28 {
-            minutes(25);
-            assert_eq!(status(&root).await, 200);
-        }
-        minutes(20);
-        assert_eq!(status(&root).await, 401, "12 hours");
-
-        let root = login(&test, "root").await;
-        let vera = logged_in(&test, "vera", &[Role::Viewer]).await;
-        let disabled = call(&test, &root, "POST", "/api/users/vera/disable", None).await;
-        assert_eq!(disabled.status, 204, "{}", disabled.text);
-        assert_eq!(status(&vera).await, 401, "disabled");
-        assert_eq!(
-            try_login(&test, "vera", PASSWORD).await.code(),
-            (401, "wrong_login".to_owned())
-        );
-        let last = call(&test, &root, "POST", "/api/users/root/disable", None).await;
-        assert_eq!(last.code(), (409, "last_admin".to_owned()));
-
-        assert_eq!(call(&test, &root, "POST", "/api/logout", None).await.status, 204);
-        assert_eq!(status(&root).await, 401, "logged out");
-    });
-}
-
-#[test]
-fn failed_logins_are_limited_per_account_and_per_address() {
-    on_every_database(|database| async {
-        let test = app(database);
-        user(&test, "vera", &[Role::Viewer]).await;
-        for _ in 0..5 {
-            assert_eq!(
-                try_login(&test, "vera", "wrong").await.code(),
-                (401, "wrong_login".to_owned())
-            );
-        }
-        let limited = (429, "too_many_logins".to_owned());
-        assert_eq!(try_login(&test, "vera", PASSWORD).await.code(), limited);
-        for n in 0..15 {
-            assert_eq!(try_login(&test, &format!("nobody{n}"), "wrong").await.status, 401);
-        }
-        assert_eq!(try_login(&test, "other", "wrong").await.code(), limited);
-        test.clock.advance_ms(15 * 60_000);
-        assert_eq!(try_login(&test, "vera", PASSWORD).await.status, 200);
-    });
-}
-
-#[test]
-fn the_first_admin_is_made_once_through_a_link_that_runs_out() {
-    on_every_database(|database| async {
-        let test = app(database);
-        let offer = async || auth::offer_setup(&test.app, &SystemRandom).await.unwrap();
-        let setup = async |link: &str| {
-            let body = json!({"link": link, "username": "ada", "password": PASSWORD}).to_string();
-            call(&test, &Who::default(), "POST", "/api/setup", Some(&body))
-                .await
-                .status
-                .as_u16()
-        };
-        let old = offer().await.unwrap();
-        let link = offer().await.unwrap();
-        assert_eq!(setup("guess").await, 403);
-        assert_eq!(setup(old.reveal()).await, 403, "a newer link spends it");
-        test.clock.advance_ms(3_600_000);
-        assert_eq!(setup(link.reveal()).await, 403, "an hour");
-        let link = offer().await.unwrap();
-        assert_eq!(setup(link.reveal()).await, 201);
-        assert_eq!(setup(link.reveal()).await, 403, "once");
-        assert!(offer().await.is_none());
-        login(&test, "ada").await;
-    });
 }
 
 #[test]
@@ -580,10 +325,11 @@ fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
         let guard = std::time::Duration::from_secs(60);
         tokio::time::timeout(guard, async {
             let mut events = open(&vera).await;
-            test.app.tell(control::app::Changed::Job { id: 7 });
+            let slot = "usdcop-5m".parse().unwrap();
+            test.app.tell(control::app::Changed::Slot { slot });
             let first = events.next().await.unwrap().unwrap();
             assert!(
-                first.starts_with(b"data: {\"event\":\"job\",\"id\":7}"),
+                first.starts_with(b"data: {\"event\":\"slot\",\"slot\":\"usdcop-5m\"}"),
                 "{first:?}"
             );
             call(&test, &vera, "POST", "/api/logout", None).await;

@@ -5,8 +5,8 @@ use control::auth::{Role, Scope};
 use control::store::AuditFilter;
 use serde_json::json;
 
-use crate::api::{Who, call, logged_in, token};
 use crate::kit::app::app;
+use crate::kit::http::{Who, call, logged_in, token};
 use crate::kit::on_every_database;
 use crate::kit::sample::{self, Shape};
 

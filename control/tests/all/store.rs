@@ -40,8 +40,8 @@ fn a_stage_moves_only_along_its_table() {
     on_every_database(|database| async {
         let test = app(database);
         let experiment = sample::experiment(&test.app, "rita").await;
-        for (seed, from) in (1u32..).zip(Stage::ALL) {
-            for (n, to) in (0u32..).zip(Stage::ALL) {
+        for (seed, &from) in (1u32..).zip(Stage::ALL) {
+            for (n, &to) in (0u32..).zip(Stage::ALL) {
                 if from == to || from == Stage::Canary {
                     continue;
                 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use contracts::evidence::Defect;
 use contracts::production::{ProductionContract, Recommendation};
 use control::audit::{Action, Refusal, Walk, note_refusal};
 use control::auth::{Actor, Role, Via};
 use control::registry::Stage;
-use control::store::{AuditFilter, FaultPlan, NotOverridable, ProposalRow, ProposalStatus};
+use control::store::{AuditFilter, FaultPlan, ProposalRow, ProposalStatus};
 use control::votes::{Approve, ApproveError, Approved, Reject, VoteRefused, approve, expire, reject};
 
 use crate::kit::app::{START, TestApp, app, person};
@@ -221,7 +222,7 @@ fn an_override_needs_a_reason_and_some_have_none() {
             baseline: None,
         };
         let model = sample::model(&test.app, &experiment, "rita", 1).await;
-        let never = shape(Recommendation::Reject, Some(NotOverridable::LookAhead));
+        let never = shape(Recommendation::Reject, Some(Defect::LookAhead));
         let proposal = sample::proposal(&test.app, &model, 1, never).await;
         let noted = |notes: &str| Approve {
             notes: Some(notes.to_owned()),

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod database;
+pub mod http;
 pub mod postgres;
 pub mod sample;
 

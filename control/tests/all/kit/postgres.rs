@@ -6,6 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+/// Begins the name of a server's folder.
+const PREFIX: &str = "twovote-pg-";
+/// The file in it with the number of the tests' process.
+const OWNER: &str = "owner";
 /// A hang guard, nothing else.
 const START_HANG: Duration = Duration::from_secs(60);
 
@@ -23,7 +27,9 @@ fn start() -> Option<PathBuf> {
         std::io::stderr().write_all(skipped).unwrap();
         return None;
     };
-    let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap().keep();
+    remove_left_over();
+    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().unwrap().keep();
+    std::fs::write(folder.join(OWNER), std::process::id().to_string()).unwrap();
     let data = folder.join("data");
     if is_root() {
         let done = Command::new("chown")
@@ -82,6 +88,19 @@ fn start() -> Option<PathBuf> {
         said.push(line);
     }
     panic!("PostgreSQL does not start:\n{}", said.join("\n"));
+}
+
+/// A server ends with its tests and cannot remove its own folder: the next tests do.
+fn remove_left_over() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let owner = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
+        // Without an owner the folder is just being made.
+        if ours && !owner.is_empty() && !Path::new("/proc").join(owner).exists() {
+            // Another run may be removing it too.
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
 }
 
 /// The newest version's folder of programs, or the one on the path.

@@ -167,7 +167,7 @@ fn metrics() -> Metrics {
 /// What a test changes in a proposal before it is stored.
 pub struct Shape {
     pub recommendation: Recommendation,
-    pub not_overridable: Option<control::store::NotOverridable>,
+    pub not_overridable: Option<contracts::evidence::Defect>,
     pub baseline: Option<ModelId>,
 }
 
