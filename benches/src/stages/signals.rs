@@ -173,7 +173,6 @@ impl Wired {
             config: settings(folder.path(), &format!("ws://{address}/"), &market.instruments),
             config_path: None,
             clock: SystemClock::shared(),
-            segment_bytes: None,
             send_buffer_bytes: None,
             batch_rows_max: 64,
             feed_limits: FeedLimits::default(),

@@ -8,7 +8,7 @@ use super::machine;
 /// Quantiles of the single operations: name and share.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
-/// The machine's lines, ending with an empty one; a debug build is named first and last.
+/// The machine's lines, ending with an empty one; a debug build is named first.
 #[must_use]
 pub fn machine_text() -> String {
     let mut text = String::new();

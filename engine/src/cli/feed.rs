@@ -14,7 +14,7 @@ use super::tape::tape_of;
 use super::{CliError, Exit, OrExit};
 use crate::feeds::file_server::{FileServer, FileServerHandle, FileServerOptions, Tape};
 
-/// Serve bar files as a live native feed.
+/// Serve bar files as a native feed that announces a replay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Prints {\"listening\":\"ADDRESS\"} once clients can connect; every client gets the whole file from after what it holds, at its

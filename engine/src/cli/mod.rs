@@ -80,7 +80,7 @@ pub enum Command {
     Run(run::Args),
     /// Print the messages of a running engine's signal stream, one JSON object per line.
     Tail(tail::Args),
-    /// Serve bar files as a live native feed.
+    /// Serve bar files as a native feed that announces a replay.
     Feed(feed::Args),
     /// Make a signed contract for a model nobody voted for.
     Contract(contract::Args),

@@ -39,7 +39,6 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         config,
         config_path: Some(args.config.clone()),
         clock: SystemClock::shared(),
-        segment_bytes: None,
         send_buffer_bytes: None,
         batch_rows_max: strategy::limits::BATCH_ROWS_MAX,
         feed_limits: FeedLimits::default(),

@@ -15,10 +15,11 @@ use contracts::signing::TrustedKeys;
 use contracts::wire::ClockMode;
 use serde::Deserialize;
 
+pub use crate::drivers::ring::Wait;
 pub use error::ConfigError;
 pub use sections::{
     DriverKind, Durability, FeedConfig, HaltConfig, HistoryConfig, JournalConfig, KeyUse, SignalsConfig,
-    TrustedKeyEntry, Wait,
+    TrustedKeyEntry,
 };
 pub use tokens::{Scope, TokenEntry};
 

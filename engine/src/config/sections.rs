@@ -22,17 +22,6 @@ pub enum DriverKind {
     Pipeline,
 }
 
-/// What an idle thread of the pipeline driver does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wait {
-    /// Parks; costs a wake-up per hand-over.
-    #[default]
-    Park,
-    /// Spins; costs a processor per thread.
-    Spin,
-}
-
 /// When a written batch becomes public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -51,6 +51,13 @@ impl CoreOptions {
             .then(|| (instrument.0 / u32::from(self.shards)) as usize)
     }
 
+    /// The instrument at that place among this core's own: the way back from [`Self::local`].
+    #[must_use]
+    pub fn global(&self, local: usize) -> InstrumentIndex {
+        let place = local * usize::from(self.shards) + usize::from(self.shard);
+        InstrumentIndex(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
     /// The owned instruments, in local order.
     pub fn owned(&self) -> impl Iterator<Item = &InstrumentId> {
         self.instruments

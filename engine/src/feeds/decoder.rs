@@ -4,7 +4,6 @@
 //! there a candle is final only when a later one begins or the replay ends.
 
 use contracts::bar::Bar;
-use contracts::limits::BAR_INTERVAL_MS;
 use contracts::native::FeedMode;
 use contracts::time::{UnixNanos, UtcMillis};
 
@@ -15,7 +14,7 @@ use super::credentials::Credentials;
 use super::event::{FeedEvent, FeedRefusal};
 use super::symbols::SymbolTable;
 use crate::core::input::InstrumentIndex;
-use crate::limits::{FUTURE_TOLERANCE_MS, MINUTE_MS};
+use crate::limits::FUTURE_TOLERANCE_MS;
 
 /// After the end of a replay everything is past its grace.
 const END_OF_TIME: UtcMillis = UtcMillis(i64::MAX);
@@ -134,13 +133,7 @@ impl FeedDecoder {
                 ..
             }
             | Decoded::Event(_) => return false,
-            Decoded::Candle { candle, width, .. } => (
-                candle.close_time,
-                match width {
-                    Width::Minute => MINUTE_MS,
-                    Width::FiveMinutes => BAR_INTERVAL_MS,
-                },
-            ),
+            Decoded::Candle { candle, width, .. } => (candle.close_time, width.ms()),
             Decoded::Tick { time, .. } => (time, 0),
         };
         let allowed = received_at.to_millis().plus_ms(width_ms + FUTURE_TOLERANCE_MS);
@@ -238,6 +231,7 @@ fn event(outcome: Outcome, received_at: UnixNanos) -> FeedEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MINUTE_MS;
     use contracts::ids::InstrumentId;
 
     fn decoder() -> FeedDecoder {

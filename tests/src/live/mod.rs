@@ -93,7 +93,6 @@ impl Engine {
             config,
             config_path: None,
             clock: SystemClock::shared(),
-            segment_bytes: None,
             send_buffer_bytes: None,
             batch_rows_max: run.batch_rows_max,
             feed_limits: FeedLimits::default(),

@@ -19,7 +19,6 @@ use crate::drivers::intake::DriverEnd;
 use crate::drivers::outlet::{Numbers, Outlet};
 use crate::drivers::pipeline::{Pipeline, PipelineParts};
 use crate::drivers::pump::Pump;
-use crate::drivers::ring::Wait;
 use crate::edges::control::ControlReceiver;
 use crate::edges::hub::Hub;
 use crate::feeds::{FeedHandle, FeedService};
@@ -135,10 +134,7 @@ fn make(config: &EngineConfig, parts: DriverParts) -> Result<Driver, LiveError> 
         cores,
         outlet,
         first,
-        wait: match config.wait {
-            crate::config::Wait::Park => Wait::Park,
-            crate::config::Wait::Spin => Wait::Spin,
-        },
+        wait: config.wait,
         inbox,
         control,
         clock,

@@ -63,8 +63,6 @@ pub struct LiveOptions {
     pub config_path: Option<PathBuf>,
     /// Wall time.
     pub clock: SharedClock,
-    /// Segment size of the journal in bytes; `None`: as configured.
-    pub segment_bytes: Option<u64>,
     /// `SO_SNDBUF` of signal clients; `None`: the system's.
     pub send_buffer_bytes: Option<u32>,
     /// Most bars inferred together.
@@ -389,7 +387,7 @@ fn journal_options(options: &LiveOptions) -> JournalOptions {
             Durability::Process => crate::core::record::Durability::Process,
             Durability::Disk => crate::core::record::Durability::Disk,
         },
-        segment_bytes: options.segment_bytes.unwrap_or(config.segment_bytes),
+        segment_bytes: config.segment_bytes,
         retention_days: config.retention_days,
         retention_bytes: config.retention_bytes,
     }
@@ -412,11 +410,8 @@ fn by_instrument<T: Copy>(cores: &[Core], of: impl Fn(&Core) -> Vec<T>) -> Vec<T
 }
 
 fn reports_of(core: &Core) -> impl Iterator<Item = (InstrumentIndex, UtcMillis)> + '_ {
-    let (shard, shards) = (core.options().shard, core.options().shards);
-    core.reports().map(move |(local, as_of)| {
-        let place = local * usize::from(shards) + usize::from(shard);
-        (InstrumentIndex(u32::try_from(place).unwrap_or(u32::MAX)), as_of)
-    })
+    core.reports()
+        .map(|(local, as_of)| (core.options().global(local), as_of))
 }
 
 fn ensure_parent(path: &std::path::Path) -> Result<(), LiveError> {

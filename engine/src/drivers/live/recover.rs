@@ -108,32 +108,48 @@ pub fn restore(
         .filter(|_| same_features)
         .and_then(|(_, _, image)| plan_of(image));
     let plan = plan.as_ref().map(|(hash, plan)| (*hash, plan));
+    // Every core records what it was told, so with an unchanged number of cores each reads only what is its own.
+    let shards = cores.first().map_or(0, |core| core.options().shards);
+    let mut written_by_as_many = recovered.snapshots.first().is_none_or(|s| s.shards == shards);
     for core in cores.iter_mut() {
-        let (own, shards) = (core.options().shard, core.options().shards);
-        // Every core records what it was told, so with an unchanged number of cores each reads only what is its own.
-        let mut written_by_as_many = recovered.snapshots.first().is_none_or(|s| s.shards == shards);
+        let own = core.options().shard;
         for (shard, _, image) in &images {
             if *shard == own || !written_by_as_many {
                 same_clock(image.clock, core.options().clock)?;
                 core.restore(image, plan)?;
             }
         }
-        let own_clock = core.options().clock;
-        let mut recovery = Recovery::new(core, plan.map(|(_, plan)| plan));
-        let mut records = recovered.records()?;
-        while let Some(read) = records.read()? {
-            let record = read.record()?;
-            match &record {
-                Record::Start(start) => written_by_as_many = start.shards == shards,
-                Record::Bar(bar) => same_clock(clock_of(bar.simulated), own_clock)?,
-                _ => {}
-            }
-            let shard = read.header.shard;
-            let behind = images
-                .iter()
-                .find(|(of, ..)| *of == shard)
-                .map_or(0, |(_, lsn, _)| *lsn);
-            if read.header.lsn > behind && (shard == own || !written_by_as_many) {
+    }
+    let Some(own_clock) = cores.first().map(|core| core.options().clock) else {
+        return Ok(plan.map(|(hash, _)| hash));
+    };
+    let mut recoveries: Vec<_> = cores
+        .iter_mut()
+        .map(|core| {
+            (
+                core.options().shard,
+                Recovery::new(core, plan.map(|(_, plan)| plan)),
+            )
+        })
+        .collect();
+    let mut records = recovered.records()?;
+    while let Some(read) = records.read()? {
+        let record = read.record()?;
+        match &record {
+            Record::Start(start) => written_by_as_many = start.shards == shards,
+            Record::Bar(bar) => same_clock(clock_of(bar.simulated), own_clock)?,
+            _ => {}
+        }
+        let shard = read.header.shard;
+        let behind = images
+            .iter()
+            .find(|(of, ..)| *of == shard)
+            .map_or(0, |(_, lsn, _)| *lsn);
+        if read.header.lsn <= behind {
+            continue;
+        }
+        for (own, recovery) in &mut recoveries {
+            if shard == *own || !written_by_as_many {
                 recovery.apply(&record);
             }
         }

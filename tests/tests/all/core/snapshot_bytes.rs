@@ -12,7 +12,7 @@ use testkit::rig::{self, Rig};
 const BARS: usize = 20;
 const DAILY: usize = 9;
 
-/// A change of these bytes needs another version number, and the old ones must stay readable.
+/// A change of these bytes needs another version number: a snapshot of another version is refused with what to do.
 #[test]
 fn a_snapshot_is_its_committed_bytes() {
     let features = rig::features("usdcop_15");

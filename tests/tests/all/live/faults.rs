@@ -78,7 +78,6 @@ fn start(
         config,
         config_path: None,
         clock,
-        segment_bytes: None,
         send_buffer_bytes: None,
         batch_rows_max: 64,
         feed_limits,

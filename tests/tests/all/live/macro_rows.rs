@@ -34,7 +34,6 @@ fn live(place: &Place, feed: &str, clock: &Arc<ManualClock>) -> Live {
         config,
         config_path: None,
         clock: Arc::<ManualClock>::clone(clock),
-        segment_bytes: None,
         send_buffer_bytes: None,
         batch_rows_max: 64,
         feed_limits: FeedLimits::default(),
