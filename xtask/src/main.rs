@@ -11,6 +11,7 @@ mod demo;
 mod fuzz;
 mod lint;
 mod oracle;
+mod postgres;
 mod runner;
 mod setup;
 mod setup_python;
@@ -32,7 +33,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Fetch what the build does not bring: ONNX Runtime's shared library. Done again, it changes nothing.
+    /// Fetch what the build does not bring: ONNX Runtime's shared library, and what tests need. Done again, it changes nothing.
     Setup,
     /// Run all tests, fast ones first, and count what passed and what was skipped.
     Test(test::Args),
@@ -50,7 +51,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
-        Verb::Setup => setup::run(),
+        Verb::Setup => setup::for_tests(),
         Verb::Test(args) => test::run(&args),
         Verb::Lint => lint::run(),
         Verb::Demo(args) => demo::run(&args),

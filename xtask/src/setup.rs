@@ -1,4 +1,5 @@
-//! `cargo xtask setup`: ONNX Runtime's shared library from its pinned wheel, into the user's cache folder.
+//! `cargo xtask setup`: ONNX Runtime's shared library from its pinned wheel, into the user's cache folder; then the other two things
+//! tests need, Python packages and PostgreSQL's server programs.
 //!
 //! The wheel and the library in it are pinned by SHA-256; the library lands under its final name only after its hash
 //! agrees, so a half-finished set-up is never found by the engine. A set-up that is complete needs no network.
@@ -60,6 +61,13 @@ pub fn run() -> Result<(), String> {
     eprintln!("ONNX Runtime {VERSION}: {}", library.display());
     let packages = crate::setup_python::run()?;
     eprintln!("Python packages of the tests: {}", packages.display());
+    Ok(())
+}
+
+/// The same, and PostgreSQL's server programs, which only tests start.
+pub fn for_tests() -> Result<(), String> {
+    run()?;
+    crate::postgres::run();
     Ok(())
 }
 

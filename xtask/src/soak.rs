@@ -18,7 +18,7 @@ pub struct Args {
 /// Sets up from nothing in a folder of its own, then runs the end-to-end tests with `TWOVOTE_SOAK` set and everything they print
 /// shown. With a filter only the tests.
 pub fn run(args: &Args) -> Result<(), String> {
-    setup::run()?;
+    setup::for_tests()?;
     if args.filter.is_none() {
         setup::from_nothing()?;
     }

@@ -76,7 +76,7 @@ impl Tally {
 
 /// Runs the set-up, then the stages.
 pub fn run(args: &Args) -> Result<(), String> {
-    setup::run()?;
+    setup::for_tests()?;
     // Binaries first: end-to-end tests start them.
     runner::run(runner::cargo().args(["build", "--locked", "--workspace", "--bins"]))?;
     let mut tally = Tally::default();
