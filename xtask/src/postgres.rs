@@ -21,7 +21,9 @@ pub fn run() {
     let installed = installer().map(|mut install| runner::run(&mut install));
     match (installed, programs()) {
         (_, Some(folder)) => eprintln!("PostgreSQL's server programs: {}", folder.display()),
-        (Some(Err(why)), None) => eprintln!("no PostgreSQL, the control plane's tests on it are skipped: {why}"),
+        (Some(Err(why)), None) => {
+            eprintln!("no PostgreSQL, the control plane's tests on it are skipped: {why}");
+        }
         (_, None) => eprintln!(
             "no PostgreSQL, the control plane's tests on it are skipped: install the package {PACKAGE} (its server programs initdb and postgres)"
         ),
@@ -44,9 +46,12 @@ fn installer() -> Option<Command> {
     let debian = Path::new("/usr/bin/apt-get").is_file();
     (is_root && debian).then(|| {
         let mut install = Command::new("apt-get");
-        install
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(["install", "--yes", "--no-install-recommends", PACKAGE]);
+        install.env("DEBIAN_FRONTEND", "noninteractive").args([
+            "install",
+            "--yes",
+            "--no-install-recommends",
+            PACKAGE,
+        ]);
         install
     })
 }
