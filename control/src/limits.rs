@@ -69,3 +69,7 @@ pub const EXPERIMENTS_LISTED_MAX: u32 = 200;
 /// The plane looks for directives to renew and proposals that ran out this often, in seconds: a minute, of the quarter of an hour
 /// between directives.
 pub const ROUTINE_S: u64 = 60;
+/// The command line waits this long for a connection to its server, in seconds.
+pub const CLIENT_CONNECT_S: u64 = 10;
+/// The command line waits this long for an answer, in seconds: the registration of a model inspects it first.
+pub const CLIENT_REQUEST_S: u64 = 300;

@@ -11,6 +11,8 @@ mod api;
 mod api_login;
 #[path = "all/api_moves.rs"]
 mod api_moves;
+#[path = "all/cli/mod.rs"]
+mod cli;
 #[path = "all/experiments.rs"]
 mod experiments;
 #[path = "all/kit/mod.rs"]

@@ -2,14 +2,27 @@
 //!
 //! A verb is a module with `Args` (a `clap::Args`, its help text with an example) and `run(&args, out) -> Result<(), CliError>`; it is
 //! listed once in [`Command`] and once in [`Command::run`]. What a verb answers goes to `out`; everything else is said on stderr through
-//! `tracing`, or by the lines that [`main`] prints for a [`CliError`].
+//! `tracing`, or by the lines that [`main`] prints for a [`CliError`]. Verbs that change what is served are HTTP clients of `control serve`
+//! ([`remote`]); only `serve`, `migrate` and `key` open the store and the keys themselves.
 
+pub mod audit;
+mod evidence;
 pub mod experiment;
 pub mod key;
+pub mod login;
 pub mod migrate;
+pub mod model;
+pub mod moves;
 pub mod out;
 pub mod place;
+mod prompt;
+pub mod proposal;
+pub mod remote;
 pub mod serve;
+pub mod slots;
+mod table;
+pub mod token;
+pub mod user;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -46,21 +59,59 @@ stdout is data, stderr is logs. `control VERB --help` has examples.
 
 Exit codes:
    0  done
-   1  a check found a difference
+   1  a check found a difference; the evidence is no longer what the vote names
    2  the command line is wrong
-  65  an input file is not acceptable; the message names its line
-  66  a named file or directory cannot be read
-  69  something needed is not there: the database, a server
+  65  an input is not acceptable: a file (the message names its line), or what was asked of the server
+  66  a named file cannot be read, or the server knows nothing of that name
+  69  something needed is not there: the database, a server that answers
   70  a fault of the program itself
   74  a file cannot be written
-  77  refused: a key, login or right is missing or wrong
+  77  refused: a key, login or right is missing or wrong, or things do not stand so that it is allowed
   78  the configuration is wrong";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Begin a session with a server.
+    Login(login::LoginArgs),
+    /// End it.
+    Logout(login::LogoutArgs),
+    /// Say who the server takes you for.
+    Whoami(login::WhoamiArgs),
+    /// Make the first admin with the link that `control serve` printed.
+    Setup(login::SetupArgs),
     /// Check experiments.
     Experiment(experiment::Args),
+    /// List, show and withdraw models.
+    Model(model::Args),
+    /// List and show proposals.
+    Proposal(proposal::Args),
+    /// List proposals that wait for a second vote.
+    Pending(proposal::PendingArgs),
+    /// Cast the second vote: yes.
+    Approve(proposal::ApproveArgs),
+    /// Cast the second vote: no.
+    Reject(proposal::RejectArgs),
+    /// Deploy a model that was approved for later.
+    Promote(moves::PromoteArgs),
+    /// Put an earlier model back.
+    Rollback(moves::RollbackArgs),
+    /// Stop a slot.
+    Halt(moves::HaltArgs),
+    /// Let a slot go on: one operator asks, another confirms.
+    Resume(moves::ResumeArgs),
+    /// List the slots and how they stand.
+    Slots(slots::SlotsArgs),
+    /// List what ran in a slot.
+    History(slots::HistoryArgs),
+    /// List the engines and when they were last heard of.
+    Engines(slots::EnginesArgs),
+    /// Read the audit chain.
+    Audit(audit::Args),
+    /// Make, list and disable users, change roles and passwords.
+    User(user::Args),
+    /// Make, list and revoke tokens.
+    Token(token::Args),
     /// Bring the database's schema up to date.
     Migrate(migrate::Args),
     /// Make, list, rotate and revoke this host's keys.
@@ -76,7 +127,26 @@ impl Command {
     /// The verb's [`CliError`].
     pub fn run(&self, out: Sink<'_>) -> Result<(), CliError> {
         match self {
+            Self::Login(args) => login::login(args, out),
+            Self::Logout(args) => login::logout(args, out),
+            Self::Whoami(args) => login::whoami(args, out),
+            Self::Setup(args) => login::setup(args, out),
             Self::Experiment(args) => experiment::run(args, out),
+            Self::Model(args) => model::run(args, out),
+            Self::Proposal(args) => proposal::run(args, out),
+            Self::Pending(args) => proposal::pending(args, out),
+            Self::Approve(args) => proposal::approve(args, out),
+            Self::Reject(args) => proposal::reject(args, out),
+            Self::Promote(args) => moves::promote(args, out),
+            Self::Rollback(args) => moves::rollback(args, out),
+            Self::Halt(args) => moves::halt(args, out),
+            Self::Resume(args) => moves::resume(args, out),
+            Self::Slots(args) => slots::slots(args, out),
+            Self::History(args) => slots::history(args, out),
+            Self::Engines(args) => slots::engines(args, out),
+            Self::Audit(args) => audit::run(args, out),
+            Self::User(args) => user::run(args, out),
+            Self::Token(args) => token::run(args, out),
             Self::Migrate(args) => migrate::run(args, out),
             Self::Key(args) => key::run(args, out),
             Self::Serve(args) => serve::run(args, out),

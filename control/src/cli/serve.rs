@@ -78,7 +78,7 @@ async fn serve(config: Config, out: Sink<'_>) -> Result<(), CliError> {
         say(
             out,
             &format!(
-                "first admin, once and within an hour: POST {{\"link\": \"{}\", \"username\": …, \"password\": …}} to /api/setup\n",
+                "first admin, once and within an hour: control setup --url http://{address} --link {} --user NAME\n",
                 link.reveal()
             ),
         )?;

@@ -1,0 +1,86 @@
+//! `control audit`: the chain of everything that was done.
+
+use serde_json::Value;
+
+use super::out::Sink;
+use super::remote::{Call, ServerArgs, Who};
+use super::table::table;
+use super::{CliError, block_on};
+use crate::audit::Action;
+
+/// The audit chain.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// List events in order.
+    List(ListArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  control audit list --actor vera
+  control audit list --action APPROVE --after 1200 --limit 200 --json")]
+struct ListArgs {
+    /// Only after this number.
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
+    /// Only by this person, token or job.
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
+    /// Only about this.
+    #[arg(long, value_name = "ID")]
+    subject: Option<String>,
+    /// Only of this kind.
+    #[arg(long, value_name = "ACTION", value_parser = action)]
+    action: Option<Action>,
+    /// At most that many, 1 to 200.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
+    limit: Option<u32>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn action(word: &str) -> Result<Action, String> {
+    let found = Action::ALL.iter().find(|action| action.word() == word);
+    found.copied().ok_or_else(|| {
+        let words: Vec<&str> = Action::ALL.iter().map(|action| action.word()).collect();
+        format!("it is none of {}", words.join(", "))
+    })
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// See [`super::remote`].
+pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
+    let Verb::List(args) = &args.verb;
+    let mut remote = args.server.remote(Who::Person, out)?;
+    let call = Call::get(&["api", "audit"])
+        .with("after", args.after)
+        .with("actor", args.actor.as_deref())
+        .with("subject", args.subject.as_deref())
+        .with("action", args.action.map(Action::word))
+        .with("limit", args.limit);
+    block_on(remote.relay(call, shown))?
+}
+
+fn shown(found: &Value) -> String {
+    table(
+        &found["events"],
+        &[
+            ("SEQ", "/seq"),
+            ("AT", "/created_at"),
+            ("ACTOR", "/actor"),
+            ("ACTION", "/action"),
+            ("SUBJECT", "/subject"),
+            ("BODY", "/body"),
+        ],
+    )
+}

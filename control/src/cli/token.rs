@@ -1,0 +1,137 @@
+//! `control token`: what programs show instead of a password.
+
+use contracts::ids::{PersonId, SlotId};
+use serde_json::json;
+
+use super::out::Sink;
+use super::remote::{Call, ServerArgs, Who};
+use super::table::{fields, table};
+use super::{CliError, block_on};
+use crate::auth::Scope;
+
+/// Tokens.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Make a token; its secret is shown once.
+    Create(CreateArgs),
+    /// List all tokens, without their secrets.
+    List(ListArgs),
+    /// Revoke a token.
+    Revoke(RevokeArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Scopes: signals:read, positions:write, engine:sync, metrics:read, research:write. The owner must have a role that permits the scope.
+The secret is in the answer and nowhere else: keep it in a file with mode 0600, and name that file with --token-file or CONTROL_TOKEN_FILE.
+
+Examples:
+  control token create --owner engine-1 --name host-a --scopes engine:sync --slot usdcop-5m --days 90
+  control token create --owner rita --name pipeline --scopes research:write --days 30 --json")]
+struct CreateArgs {
+    /// Whose it is: what it does counts as theirs.
+    #[arg(long, value_name = "NAME")]
+    owner: PersonId,
+    /// What it is for.
+    #[arg(long, value_name = "TEXT")]
+    name: String,
+    /// What it may be used for.
+    #[arg(long, value_name = "SCOPE,…", value_delimiter = ',', required = true)]
+    scopes: Vec<Scope>,
+    /// The only slot it is good for; an engine's token needs one.
+    #[arg(long, value_name = "SLOT")]
+    slot: Option<SlotId>,
+    /// Days until it runs out, at most 366.
+    #[arg(long, value_name = "DAYS")]
+    days: u32,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  control token list
+  control token list --json")]
+struct ListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Streams that were opened with it end within seconds.
+
+Examples:
+  control token revoke tok-0f3a")]
+struct RevokeArgs {
+    /// Which, as `control token list` names it.
+    #[arg(value_name = "ID", value_parser = token_id)]
+    id: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What the server takes for an id; `..` would be another path.
+fn token_id(text: &str) -> Result<String, String> {
+    let id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !text.is_empty() && text.bytes().all(id) {
+        return Ok(text.to_owned());
+    }
+    Err("an id has letters, digits and -".to_owned())
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// See [`super::remote`].
+pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
+    match &args.verb {
+        Verb::Create(args) => {
+            let mut remote = args.server.remote(Who::Person, out)?;
+            let body = json!({"owner": args.owner, "name": args.name, "scopes": args.scopes, "slot": args.slot,
+                "days": args.days});
+            let made = |made: &serde_json::Value| {
+                let made = fields(
+                    made,
+                    &[("id", "/token_id"), ("until", "/expires_at"), ("token", "/token")],
+                );
+                format!("{made}The token is not shown again.\n")
+            };
+            block_on(remote.relay(Call::post(&["api", "tokens"], body), made))?
+        }
+        Verb::List(args) => {
+            let mut remote = args.server.remote(Who::Person, out)?;
+            let columns = [
+                ("ID", "/token_id"),
+                ("OWNER", "/owner"),
+                ("NAME", "/name"),
+                ("SCOPES", "/scopes"),
+                ("SLOT", "/slot"),
+                ("UNTIL", "/expires_at"),
+                ("LAST USED", "/last_used_at"),
+                ("REVOKED", "/revoked_at"),
+            ];
+            block_on(remote.relay(Call::get(&["api", "tokens"]), |found| {
+                table(&found["tokens"], &columns)
+            }))?
+        }
+        Verb::Revoke(args) => {
+            let mut remote = args.server.remote(Who::Person, out)?;
+            block_on(async {
+                remote
+                    .send(Call::post_empty(&["api", "tokens", &args.id, "revoke"]))
+                    .await?;
+                let document = json!({"token_id": args.id, "revoked": true});
+                remote.answer(&document, &format!("{} is revoked\n", args.id))
+            })?
+        }
+    }
+}
