@@ -17,3 +17,4 @@ pub mod follower;
 pub mod journal;
 pub mod limits;
 pub mod metrics;
+pub mod net;

@@ -185,6 +185,44 @@ pub const WARM_BARS_PER_SETTLED: usize = 8;
 /// Bars a warm-up keeps beside that: what is quarantined, and what a short warm-up needs to begin before a holiday.
 pub const WARM_BARS_MARGIN: usize = 1_024;
 
+// ── Control plane ──
+
+/// Time for an answer of the control plane, in milliseconds: it waits 5 s for its database itself.
+pub const CONTROL_ANSWER_WITHIN_MS: u64 = 10_000;
+
+/// Time for an artifact of the control plane, in milliseconds: 64 MiB at 20 Mbit/s; half of what a build may take.
+pub const CONTROL_ARTIFACT_WITHIN_MS: u64 = 30_000;
+
+/// Longest wait for the control plane's first answer at a start, in milliseconds; then the cache stands in.
+pub const CONTROL_FIRST_WAIT_MS: u64 = 5_000;
+
+/// How often the documents are asked for although the stream of events stands, in milliseconds.
+pub const CONTROL_POLL_MS: u64 = 5_000;
+
+/// With nothing heard on the stream of events for this long, in milliseconds, it is opened anew: a sign of life comes every 15 s.
+pub const CONTROL_IDLE_MS: u64 = 45_000;
+
+/// Wait before the first new attempt, in milliseconds; doubled with every further one.
+pub const CONTROL_BACKOFF_FIRST_MS: u64 = 250;
+
+/// Longest wait before a new attempt, in milliseconds: as often as it is polled otherwise.
+pub const CONTROL_BACKOFF_MAX_MS: u64 = 5_000;
+
+/// How often the control plane is told that the engine lives, in milliseconds.
+pub const CONTROL_HEARTBEAT_MS: u64 = 5_000;
+
+/// Receipts kept for a control plane that is away: a slot sees a few a day.
+pub const CONTROL_RECEIPTS_WAITING_MAX: usize = 64;
+
+/// Longest problem document that is read, in bytes.
+pub const CONTROL_PROBLEM_BYTES_MAX: usize = 16 << 10;
+
+/// Longest event of the control plane, in bytes: the longest names take some hundred.
+pub const CONTROL_EVENT_BYTES_MAX: usize = 16 << 10;
+
+/// Longest detail of a receipt, in bytes: the control plane takes bodies of 64 KiB.
+pub const RECEIPT_DETAIL_BYTES_MAX: usize = 2 << 10;
+
 // ── Bundles ──
 
 /// Longest a contract may take from its first file to its last golden row, in milliseconds: a 64 MiB model loads in a few seconds.

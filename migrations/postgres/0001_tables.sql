@@ -314,9 +314,10 @@ CREATE TABLE engine_receipts (
     id BIGSERIAL PRIMARY KEY,
     engine_id TEXT NOT NULL,
     slot TEXT NOT NULL,
-    contract_digest TEXT NOT NULL,
-    generation BIGINT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('serving', 'superseded', 'refused')),
+    contract_digest TEXT,                      -- NULL where what was refused could not be read
+    generation BIGINT,
+    status TEXT NOT NULL CHECK (status IN ('serving', 'superseded', 'refused'))
+        CHECK (status = 'refused' OR (contract_digest IS NOT NULL AND generation IS NOT NULL)),
     receipt TEXT NOT NULL,
     created_at TEXT NOT NULL
 );

@@ -165,11 +165,10 @@ async fn admit(
 }
 
 async fn identify(api: &Api, headers: &HeaderMap, changes: bool, from: &From) -> Result<Caller, Problem> {
-    if let Some(bearer) = headers.get(header::AUTHORIZATION) {
-        let token = bearer.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
-        let token = token
+    if headers.contains_key(header::AUTHORIZATION) {
+        let token = bearer(headers)
             .ok_or_else(|| Problem::new(401, "not_logged_in", "Authorization: Bearer TOKEN is expected"))?;
-        let actor = by_token(&api.app, &Secret::presented(token), from).await?;
+        let actor = by_token(&api.app, &token, from).await?;
         return Ok(Caller { actor, session: None });
     }
     let cookie = session::cookie(&api.app.config, headers)
@@ -191,6 +190,12 @@ async fn identify(api: &Api, headers: &HeaderMap, changes: bool, from: &From) ->
         actor: presented.actor,
         session: Some((presented.session.session_hash, csrf)),
     })
+}
+
+/// The token a request shows.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    text.strip_prefix("Bearer ").map(Secret::presented)
 }
 
 /// Browsers say where a request comes from; programs say nothing. Another port of one host is another origin too.

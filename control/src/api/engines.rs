@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::access::{Caller, ENGINE, READ};
-use super::extract::Json;
+use super::extract::{Json, Path};
 use super::problem::Problem;
 use super::slots::bound;
 use super::{Api, Route};
 use crate::app::Changed;
 use crate::audit::{self, Action, Event};
+use crate::limits::PAGE_ROWS;
 use crate::store::{EngineRow, ReceiptRow};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -39,6 +40,12 @@ pub(super) fn routes() -> Vec<Route> {
             post(receipt),
         )
         .takes::<Receipt>(),
+        Route::get(
+            "/api/slots/{slot}/receipts",
+            READ,
+            "What became of contracts at the slot's engines, newest first",
+            get(receipts),
+        ),
     ]
 }
 
@@ -74,9 +81,12 @@ struct Receipt {
     engine_id: EngineId,
     #[schema(value_type = String)]
     slot: SlotId,
-    generation: u64,
-    #[schema(value_type = String)]
-    contract: ContractDigest,
+    /// Absent where what was refused could not be read.
+    #[serde(default)]
+    generation: Option<u64>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    contract: Option<ContractDigest>,
     status: Status,
     /// Why it was refused: a stable word.
     #[serde(default)]
@@ -134,13 +144,39 @@ async fn heartbeat(
     Ok(StatusCode::NO_CONTENT)
 }
 
+async fn receipts(State(api): State<Api>, Path(slot): Path<SlotId>) -> Result<axum::Json<Value>, Problem> {
+    if api.app.store.slot(&slot).await?.is_none() {
+        return Err(Problem::new(404, "not_found", format!("there is no slot {slot}")));
+    }
+    let rows = api.app.store.receipts(&slot, PAGE_ROWS).await?;
+    let receipts: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "engine_id": row.engine_id, "status": row.status, "generation": row.generation, "contract": row.contract,
+                "code": row.receipt["code"], "detail": row.receipt["detail"], "seq": row.receipt["seq"],
+                "at": row.created_at,
+            })
+        })
+        .collect();
+    Ok(axum::Json(json!({"slot": slot, "receipts": receipts})))
+}
+
 async fn receipt(
     State(api): State<Api>,
     caller: Caller,
     Json(receipt): Json<Receipt>,
 ) -> Result<StatusCode, Problem> {
     bound(&caller.actor, &receipt.slot)?;
-    in_range(&[receipt.generation, receipt.seq.unwrap_or_default()])?;
+    in_range(&[
+        receipt.generation.unwrap_or_default(),
+        receipt.seq.unwrap_or_default(),
+    ])?;
+    let named = receipt.generation.is_some() && receipt.contract.is_some();
+    if receipt.status != Status::Refused && !named {
+        let detail = "a contract that was not refused has a generation and a digest";
+        return Err(Problem::new(400, "malformed_body", detail));
+    }
     let now = api.app.now();
     let body = json!(receipt);
     let row = ReceiptRow {

@@ -31,10 +31,10 @@ pub struct ReceiptRow {
     pub engine_id: EngineId,
     /// Which slot.
     pub slot: SlotId,
-    /// Which contract.
-    pub contract: ContractDigest,
+    /// Which contract; `None` where what was refused could not be read.
+    pub contract: Option<ContractDigest>,
     /// Its generation.
-    pub generation: u64,
+    pub generation: Option<u64>,
     /// `serving`, `superseded` or `refused`.
     pub status: String,
     /// All it said.
@@ -80,8 +80,8 @@ impl Tx {
         )
         .bind(row.engine_id.to_string())
         .bind(row.slot.to_string())
-        .bind(row.contract.to_hex())
-        .bind(number(row.generation))
+        .bind(row.contract.map(|contract| contract.to_hex()))
+        .bind(row.generation.map(number))
         .bind(row.status.as_str())
         .bind(json(&row.receipt))
         .bind(time(row.created_at))
@@ -110,6 +110,32 @@ impl Store {
                     generation_highest: row.count("generation_highest")?,
                     directive_highest: row.count("directive_highest")?,
                     seen_at: row.time("seen_at")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Receipts, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn receipts(&self, slot: &SlotId, limit: u32) -> Result<Vec<ReceiptRow>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM engine_receipts WHERE slot = $1 ORDER BY id DESC LIMIT $2")
+            .bind(slot.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let row = Columns::of("engine_receipts", row);
+                Ok(ReceiptRow {
+                    engine_id: row.parsed("engine_id")?,
+                    slot: row.parsed("slot")?,
+                    contract: row.parsed_or_null("contract_digest")?,
+                    generation: row.count_or_null("generation")?,
+                    status: row.text("status")?,
+                    receipt: row.json("receipt")?,
+                    created_at: row.time("created_at")?,
                 })
             })
             .collect()

@@ -101,6 +101,17 @@ impl<'a> Columns<'a> {
         u64::try_from(number).map_err(|error| self.corrupt(column, error))
     }
 
+    /// The same, or null.
+    pub fn count_or_null(&self, column: &str) -> Result<Option<u64>, StoreError> {
+        let number: Option<i64> = self
+            .row
+            .try_get(column)
+            .map_err(|error| self.corrupt(column, error))?;
+        number
+            .map(|number| u64::try_from(number).map_err(|error| self.corrupt(column, error)))
+            .transpose()
+    }
+
     /// 0 or 1.
     pub fn flag(&self, column: &str) -> Result<bool, StoreError> {
         Ok(self.count(column)? == 1)

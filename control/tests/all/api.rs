@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use control::api;
+use control::app::Changed;
 use control::audit::Action;
 use control::auth::{self, Role, Scope, SystemRandom};
 use control::store::AuditFilter;
@@ -206,6 +207,25 @@ fn a_vote_over_http_names_its_evidence_and_a_refused_one_is_audited() {
         )
         .await;
         assert_eq!(receipt.status, 201, "{}", receipt.text);
+        let unreadable =
+            json!({"engine_id": "e1", "slot": "usdcop-5m", "status": "refused", "code": "malformed"});
+        let served = json!({"engine_id": "e1", "slot": "usdcop-5m", "status": "serving"});
+        for (receipt, status) in [(unreadable, 201), (served, 400)] {
+            let body = receipt.to_string();
+            let answer = call(&test, &engine, "POST", "/api/engines/receipts", Some(&body)).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+        }
+        let kept = call(&test, &vera, "GET", "/api/slots/usdcop-5m/receipts", None).await;
+        let kept = kept.json()["receipts"].clone();
+        assert_eq!(
+            (
+                &kept[0]["code"],
+                &kept[0]["generation"],
+                &kept[1]["generation"],
+                &kept[2]
+            ),
+            (&json!("malformed"), &json!(null), &json!(1), &json!(null))
+        );
         let root = person("root", &[Role::Admin]);
         auth::revoke_token(&test.app, &root, &id).await.unwrap();
         assert_eq!(get(&artifact).await.status, 401, "revoked");
@@ -326,13 +346,36 @@ fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
         tokio::time::timeout(guard, async {
             let mut events = open(&vera).await;
             let slot = "usdcop-5m".parse().unwrap();
-            test.app.tell(control::app::Changed::Slot { slot });
+            test.app.tell(Changed::Slot { slot });
             let first = events.next().await.unwrap().unwrap();
             assert!(
                 first.starts_with(b"data: {\"event\":\"slot\",\"slot\":\"usdcop-5m\"}"),
                 "{first:?}"
             );
             call(&test, &vera, "POST", "/api/logout", None).await;
+            while events.next().await.is_some() {}
+
+            // An engine hears of its own slot and of nothing else, until its token is revoked.
+            user(&test, "motor", &[Role::Engine]).await;
+            let (secret, id) = token(&test, "motor", Scope::EngineSync, Some("usdcop-5m")).await;
+            let mut events = open(&Who::token(&secret)).await;
+            let (own, other) = ("usdcop-5m".parse().unwrap(), "other".parse().unwrap());
+            for changed in [
+                Changed::Proposal {
+                    proposal_id: "PROP-x-1".to_owned(),
+                },
+                Changed::Slot { slot: other },
+                Changed::Slot { slot: own },
+            ] {
+                test.app.tell(changed);
+            }
+            let first = events.next().await.unwrap().unwrap();
+            assert!(
+                first.starts_with(b"data: {\"event\":\"slot\",\"slot\":\"usdcop-5m\"}"),
+                "{first:?}"
+            );
+            let root = person("root", &[Role::Admin]);
+            auth::revoke_token(&test.app, &root, &id).await.unwrap();
             while events.next().await.is_some() {}
 
             let vera = login(&test, "vera").await;

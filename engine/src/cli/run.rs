@@ -65,7 +65,7 @@ async fn wait(live: &Live) -> std::io::Result<()> {
 
 fn cannot_start(error: LiveError) -> CliError {
     let (exit, remedy) = match &error {
-        LiveError::Config(_) | LiveError::Feed(_) | LiveError::Symbols(_) => {
+        LiveError::Config(_) | LiveError::Control(_) | LiveError::Feed(_) | LiveError::Symbols(_) => {
             (Exit::Config, "correct the configuration")
         }
         LiveError::Start(_) | LiveError::Recover(_) => (

@@ -4,11 +4,12 @@
 //! Paths are taken as written: relative ones from the directory the engine is started in.
 
 mod error;
+mod follow;
 mod sections;
 mod tokens;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use contracts::ids::{EngineId, Environment, SlotId};
 use contracts::signing::TrustedKeys;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 
 pub use crate::drivers::ring::Wait;
 pub use error::ConfigError;
+pub use follow::{ContractFrom, ControlConfig};
 pub use sections::{
     DriverKind, Durability, FeedConfig, HaltConfig, HistoryConfig, JournalConfig, KeyUse, SignalsConfig,
     TrustedKeyEntry,
@@ -53,8 +55,10 @@ pub struct EngineConfig {
     /// What an idle thread of the pipeline driver does.
     #[serde(default)]
     pub wait: Wait,
-    /// Directory with `contract.json`, `directive.json` and `artifacts/`.
-    pub contract_source: PathBuf,
+    /// `control`, or a directory with `contract.json`, `directive.json` and `artifacts/`.
+    pub contract_source: ContractFrom,
+    /// The control plane, for `contract_source = "control"`.
+    pub control: Option<ControlConfig>,
     /// Whether a contract nobody voted for may run.
     #[serde(default)]
     pub allow_local_contracts: bool,
@@ -165,6 +169,9 @@ impl EngineConfig {
                 "ring_messages and clients_max must be at least 1".into(),
             );
         }
+        if let Err((setting, detail)) = follow::check(&self.contract_source, self.control.as_ref()) {
+            return refuse(setting, detail);
+        }
         if let Err((setting, detail)) = self.feed.check() {
             return refuse(setting, detail);
         }
@@ -259,6 +266,8 @@ mod tests {
             "shards",
             "wait",
             "contract_source",
+            "[control]",
+            "token_file",
             "allow_local_contracts",
             "trusted_keys",
             "dir",

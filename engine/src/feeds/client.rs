@@ -12,7 +12,6 @@ use tokio::sync::watch;
 
 use super::address::Address;
 use super::announced::Announced;
-use super::backoff::Backoff;
 use super::connection::{Connection, End, Failure};
 use super::counters::FeedCounters;
 use super::decoder::FeedDecoder;
@@ -20,8 +19,8 @@ use super::event::{FeedEvent, FeedRefusal, FeedSink};
 use super::held::Held;
 use super::history::History;
 use super::options::{FeedError, FeedLimits, FeedOptions};
-use super::tls::Tls;
 use crate::limits;
+use crate::net::{Backoff, Tls};
 
 /// Stops the service and reads its counters. Clonable.
 #[derive(Debug, Clone)]
@@ -89,7 +88,7 @@ impl<C: Fn() -> UnixNanos> FeedService<C> {
         credentials.check(source)?;
         let address = Address::new(&url, source, &credentials)?;
         let tls = match (&address.secured, ca_file) {
-            (Some(name), ca_file) => Some(Tls::new(name.clone(), ca_file.as_deref())?),
+            (Some(name), ca_file) => Some(Tls::new(name.clone(), ca_file.as_deref(), "feed")?),
             (None, None) => None,
             (None, Some(_)) => return Err(FeedError::CaUnused { url: address.shown }),
         };

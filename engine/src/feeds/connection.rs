@@ -12,8 +12,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::address::Address;
 use super::event::FeedRefusal;
 use super::options::FeedLimits;
-use super::socket::Socket;
-use super::tls::Tls;
+use crate::net::{Socket, Tls, TlsRefused};
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -38,6 +37,20 @@ impl From<FeedRefusal> for Failure {
         Self {
             cause,
             why: String::new(),
+        }
+    }
+}
+
+impl From<TlsRefused> for Failure {
+    fn from(refused: TlsRefused) -> Self {
+        let cause = if refused.certificate {
+            FeedRefusal::CertificateRefused
+        } else {
+            FeedRefusal::TlsFailed
+        };
+        Self {
+            cause,
+            why: refused.why,
         }
     }
 }

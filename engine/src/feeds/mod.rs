@@ -10,7 +10,6 @@
 mod address;
 mod aggregate;
 mod announced;
-mod backoff;
 mod candles;
 pub mod client;
 pub mod codec;
@@ -23,12 +22,9 @@ pub mod file_server;
 mod held;
 pub mod history;
 pub mod options;
-mod socket;
 pub mod symbols;
-mod tls;
 
 pub use client::{FeedHandle, FeedService};
 pub use codec::Source;
 pub use event::{FeedEvent, FeedRefusal, FeedSink};
 pub use options::{FeedError, FeedLimits, FeedOptions};
-pub use tls::CaFileError;

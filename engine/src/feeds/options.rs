@@ -9,8 +9,8 @@ use contracts::time::UtcMillis;
 use super::codec::Source;
 use super::credentials::{Credentials, CredentialsError};
 use super::symbols::SymbolTable;
-use super::tls::CaFileError;
 use crate::limits;
+use crate::net::CaFileError;
 
 /// Durations and sizes; the defaults are the constants of [`crate::limits`].
 #[derive(Debug, Clone, Copy)]

@@ -7,6 +7,7 @@
 //! What fails for a passing reason is tried again at the next look; a contract that is bad is refused once, by its bytes.
 
 pub mod bell;
+pub mod control;
 pub mod gate;
 pub mod receipt;
 pub mod source;
@@ -15,7 +16,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use contracts::hash::ArtifactHash;
+use contracts::hash::{ArtifactHash, ContractDigest};
 use contracts::production::{ContractOrigin, ProductionContract};
 
 pub use self::bell::{Bell, spawn};
@@ -217,20 +218,15 @@ impl Follower {
         if is_published || self.refused == Some(hash) {
             return;
         }
-        if let Err((verified, reason)) = self.adopt(&json, hash) {
-            self.refuse(hash, verified.as_deref(), &reason);
+        if let Err(reason) = self.adopt(&json, hash) {
+            self.refuse(&json, hash, &reason);
         }
     }
 
     /// Builds and publishes a contract. `Ok` also when it must wait for its directive.
-    fn adopt(
-        &mut self,
-        json: &[u8],
-        json_hash: ArtifactHash,
-    ) -> Result<(), (Option<Box<Verified>>, RefusedReason)> {
+    fn adopt(&mut self, json: &[u8], json_hash: ArtifactHash) -> Result<(), RefusedReason> {
         let options = &self.parts.options;
-        let verified =
-            verify(json, options, self.parts.accepted.as_ref()).map_err(|reason| (None, reason))?;
+        let verified = verify(json, options, self.parts.accepted.as_ref())?;
         if !is_wanted(&verified, self.desired()) {
             tracing::debug!(
                 generation = verified.contract.generation,
@@ -238,7 +234,6 @@ impl Follower {
             );
             return Ok(());
         }
-        let with = |reason| (Some(Box::new(verified.clone())), reason);
         let contract = &verified.contract;
         let key = LoadedKey::of(contract);
         let known = key.and_then(|key| self.parts.keeper.loaded(key));
@@ -249,14 +244,14 @@ impl Follower {
                     source: self.parts.source.as_mut(),
                     cache: self.parts.cache.as_mut(),
                 };
-                Arc::new(load(contract, options, &mut artifacts).map_err(with)?)
+                Arc::new(load(contract, options, &mut artifacts)?)
             }
         };
         let warm = self
             .parts
             .engine
             .warm(contract, &loaded)
-            .map_err(|detail| with(RefusedReason::Warm { detail }))?;
+            .map_err(|detail| RefusedReason::Warm { detail })?;
         let bundle = Arc::new(Bundle::new(Terms::of(contract, verified.digest), loaded, warm));
         let accepted = Accepted {
             generation: contract.generation,
@@ -308,7 +303,7 @@ impl Follower {
         }
     }
 
-    fn refuse(&mut self, hash: ArtifactHash, verified: Option<&Verified>, reason: &RefusedReason) {
+    fn refuse(&mut self, json: &[u8], hash: ArtifactHash, reason: &RefusedReason) {
         let told = self.failing == Some((hash, reason.code()));
         if reason.is_passing() {
             self.failing = Some((hash, reason.code()));
@@ -316,14 +311,17 @@ impl Follower {
             self.refused = Some(hash);
         }
         if !told {
-            self.tell_refused(verified, reason);
+            // What it says of itself, also where that is what was refused.
+            let claims = ProductionContract::parse(json).ok();
+            let claims = claims.and_then(|claims| Some((claims.generation, claims.digest().ok()?)));
+            self.tell_refused(claims, reason);
         }
     }
 
-    fn tell_refused(&mut self, verified: Option<&Verified>, reason: &RefusedReason) {
+    fn tell_refused(&mut self, claims: Option<(u64, ContractDigest)>, reason: &RefusedReason) {
         self.parts.receipts.receipt(&Receipt::Refused {
-            generation: verified.map(|verified| verified.contract.generation),
-            contract: verified.map(|verified| verified.digest),
+            generation: claims.map(|(generation, _)| generation),
+            contract: claims.map(|(_, digest)| digest),
             code: reason.code().to_owned(),
             detail: reason.detail(),
         });
@@ -373,8 +371,8 @@ impl Follower {
             }
             Err(detail) => {
                 published.settled = true;
-                let verified = published.verified.clone();
-                self.tell_refused(Some(&verified), &RefusedReason::Warm { detail });
+                let claims = (contract.generation, published.verified.digest);
+                self.tell_refused(Some(claims), &RefusedReason::Warm { detail });
             }
         }
     }

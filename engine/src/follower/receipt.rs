@@ -21,7 +21,7 @@ pub enum Receipt {
     },
     /// It was not adopted; what ran before goes on.
     Refused {
-        /// Its generation, where it could be read.
+        /// The generation it claims, where it could be read.
         generation: Option<u64>,
         /// Its digest, where it could be read.
         contract: Option<ContractDigest>,
@@ -51,7 +51,7 @@ impl Receipt {
     }
 }
 
-/// Where receipts go: a log now, the control plane later.
+/// Where receipts go: the log, and the control plane where one is followed.
 pub trait ReceiptSink: Send {
     /// Takes one receipt.
     fn receipt(&mut self, receipt: &Receipt);

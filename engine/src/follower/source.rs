@@ -1,4 +1,4 @@
-//! Where desired state comes from: now a directory, later the control plane. And the cache, which is a directory too.
+//! Where desired state comes from: a directory here, the control plane in [`super::control`]. The cache is a directory too.
 
 use std::io;
 use std::path::{Path, PathBuf};

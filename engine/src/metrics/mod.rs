@@ -11,7 +11,7 @@ mod render;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub use core_mirror::CoreMirror;
 pub use family::Family;
@@ -19,6 +19,7 @@ pub use histogram::LatencyHistogram;
 pub use render::CONTENT_TYPE;
 
 use crate::feeds::event::FeedRefusal;
+use crate::follower::control::FAILURES;
 
 /// A stretch of a bar's way whose duration is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,17 @@ pub struct RunningContract {
     pub executor: String,
 }
 
+/// The newest contract that was refused, for the info metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRefusal {
+    /// A stable word.
+    pub code: String,
+    /// What and why.
+    pub detail: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
 /// Outcomes of attempts to load and adopt a bundle.
 pub const SWAP_OUTCOMES: &[&str] = &["serving", "superseded", "refused"];
 /// Rings between threads.
@@ -127,8 +139,17 @@ pub struct Metrics {
     pub macro_file_values: AtomicU64,
     /// Times the macro file could not be used, each fault once.
     pub macro_file_faults: AtomicU64,
+    /// 1 while the control plane's stream of events stands.
+    pub control_connected: AtomicU64,
+    /// When the control plane last answered, in milliseconds since 1970; 0 before that.
+    pub control_contact_ms: AtomicU64,
+    /// Requests to the control plane that got no good answer, by reason.
+    pub control_failures: Family,
+    /// Receipts the control plane has not taken yet.
+    pub control_receipts_waiting: AtomicU64,
     stages: [LatencyHistogram; Stage::ALL.len()],
     running: ArcSwap<RunningContract>,
+    refused: ArcSwapOption<LastRefusal>,
 }
 
 impl Metrics {
@@ -153,8 +174,13 @@ impl Metrics {
             token_reload_failures: AtomicU64::new(0),
             macro_file_values: AtomicU64::new(0),
             macro_file_faults: AtomicU64::new(0),
+            control_connected: AtomicU64::new(0),
+            control_contact_ms: AtomicU64::new(0),
+            control_failures: Family::new(FAILURES.iter().copied()),
+            control_receipts_waiting: AtomicU64::new(0),
             stages: std::array::from_fn(|_| LatencyHistogram::default()),
             running: ArcSwap::default(),
+            refused: ArcSwapOption::empty(),
         })
     }
 
@@ -167,6 +193,23 @@ impl Metrics {
     /// Replaces what runs.
     pub fn set_running(&self, running: RunningContract) {
         self.running.store(Arc::new(running));
+    }
+
+    /// What runs.
+    #[must_use]
+    pub fn running(&self) -> Arc<RunningContract> {
+        self.running.load_full()
+    }
+
+    /// Notes that a contract was refused.
+    pub fn set_refused(&self, refusal: LastRefusal) {
+        self.refused.store(Some(Arc::new(refusal)));
+    }
+
+    /// The newest refusal.
+    #[must_use]
+    pub fn refused(&self) -> Option<Arc<LastRefusal>> {
+        self.refused.load_full()
     }
 
     /// Prometheus text, version 0.0.4.

@@ -161,6 +161,7 @@ pub(super) fn render(metrics: &Metrics, running: &RunningContract) -> String {
         "reason",
         metrics.client_ends.iter(),
     );
+    control(&mut page, metrics);
     stages(&mut page, metrics);
     page.head(
         "engine_contract_info",
@@ -176,6 +177,51 @@ pub(super) fn render(metrics: &Metrics, running: &RunningContract) -> String {
         escaped(&running.executor),
     ));
     page.0
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 in seconds: exact for 285,000 years"
+)]
+fn control(page: &mut Page, metrics: &Metrics) {
+    let read = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+    page.single(
+        "engine_control_connected",
+        "gauge",
+        "1 while the control plane's stream of events stands; 0 also where none is followed.",
+        read(&metrics.control_connected),
+    );
+    page.single(
+        "engine_control_contact_timestamp_seconds",
+        "gauge",
+        "When the control plane last answered; 0 before that.",
+        read(&metrics.control_contact_ms) as f64 / 1e3,
+    );
+    page.labelled(
+        "engine_control_failures_total",
+        "counter",
+        "Requests to the control plane without a good answer, by reason.",
+        "reason",
+        metrics.control_failures.iter(),
+    );
+    page.single(
+        "engine_control_receipts_waiting",
+        "gauge",
+        "Receipts the control plane has not taken yet.",
+        read(&metrics.control_receipts_waiting),
+    );
+    page.head(
+        "engine_contract_refused_timestamp_seconds",
+        "gauge",
+        "When a contract was last refused, and why; absent before the first.",
+    );
+    if let Some(refused) = metrics.refused() {
+        page.line(format_args!(
+            "engine_contract_refused_timestamp_seconds{{code=\"{}\"}} {}",
+            escaped(&refused.code),
+            refused.at_ms as f64 / 1e3,
+        ));
+    }
 }
 
 fn cores(page: &mut Page, metrics: &Metrics) {
@@ -309,6 +355,13 @@ mod tests {
         metrics.stage(Stage::Step).record_ns(2_000);
         metrics.latches.store(2, Ordering::Relaxed);
         metrics.swaps.add("refused", 4);
+        metrics.control_contact_ms.store(1_500, Ordering::Relaxed);
+        metrics.control_failures.add("timeout", 2);
+        metrics.set_refused(LastRefusal {
+            code: "bad_signature".into(),
+            detail: String::new(),
+            at_ms: 2_000,
+        });
         metrics.set_running(RunningContract {
             model_id: "a\"b".into(),
             generation: 3,
@@ -324,6 +377,9 @@ mod tests {
             "engine_halted{latch=\"local\"} 1\n",
             "engine_halted{latch=\"control\"} 0\n",
             "engine_swap_attempts_total{outcome=\"refused\"} 4\n",
+            "engine_control_contact_timestamp_seconds 1.5\n",
+            "engine_control_failures_total{reason=\"timeout\"} 2\n",
+            "engine_contract_refused_timestamp_seconds{code=\"bad_signature\"} 2\n",
             "model_id=\"a\\\"b\",generation=\"3\"",
         ] {
             assert!(page.contains(wanted), "{wanted} is missing in\n{page}");

@@ -10,6 +10,7 @@ use crate::edges::halt_socket::HaltSocketError;
 use crate::edges::server::BindError;
 use crate::feeds::FeedError;
 use crate::feeds::symbols::SymbolTaken;
+use crate::follower::control::ControlError;
 use crate::journal::JournalError;
 
 /// Why an engine cannot start.
@@ -33,6 +34,9 @@ pub enum LiveError {
     /// The feed's symbols.
     #[error(transparent)]
     Symbols(#[from] SymbolTaken),
+    /// The control plane's settings.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The address.
     #[error(transparent)]
     Bind(#[from] BindError),

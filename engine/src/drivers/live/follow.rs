@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contracts::hash::FeatureContractHash;
@@ -45,6 +46,8 @@ pub struct LiveEngine {
     pub accepted: Accepted,
     /// The feature contract of the recovered operators.
     pub recovered: Option<FeatureContractHash>,
+    /// The highest generation in the journal, for heartbeats.
+    pub generation: Arc<AtomicU64>,
     /// Wall time.
     pub clock: SharedClock,
 }
@@ -103,7 +106,10 @@ impl Engine for LiveEngine {
                 self.inbox.note_contract(Arc::new(verified.clone()))
             }
         };
-        if !noted {
+        if noted {
+            self.generation
+                .fetch_max(verified.contract.generation, Ordering::Relaxed);
+        } else {
             tracing::error!("the journal did not take the accepted contract; the engine is ending");
         }
     }

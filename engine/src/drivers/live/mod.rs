@@ -8,6 +8,7 @@ mod driver;
 mod end;
 mod feed;
 mod follow;
+mod followed;
 mod history;
 mod macro_file;
 mod recover;
@@ -15,7 +16,7 @@ mod serving;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use self::end::system;
 pub use self::end::{LiveEnd, LiveError};
 use self::feed::{feed, feed_history, held};
 use self::follow::{Accepted as AcceptedContracts, LiveEngine, StartingWriter};
+use self::followed::{FollowedParts, followed};
 pub use self::recover::{RecoverError, levelling, restore};
 use self::serving::{CountedReceipts, on_swapped};
 use super::hub_out::{HubOut, LastSwapped};
@@ -198,6 +200,26 @@ impl Live {
             config.trusted(),
             (carry.directive > 0).then_some(carry.directive),
         )));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("edges")
+            .enable_all()
+            .build()
+            .map_err(system("runtime"))?;
+        let (stop, stopped) = watch::channel(false);
+        let generation = Arc::new(AtomicU64::new(
+            carry.generation.map_or(0, |(generation, _)| generation),
+        ));
+        let followed = followed(FollowedParts {
+            config,
+            bell: &bell,
+            metrics: &metrics,
+            clock: &clock,
+            gate: &gate,
+            generation: &generation,
+            runtime: runtime.handle(),
+            stopped: &stopped,
+        })?;
         let engine = LiveEngine {
             inbox: Arc::clone(&inbox),
             starting: Arc::clone(&starting),
@@ -208,10 +230,11 @@ impl Live {
             swapped: Arc::clone(&swapped),
             accepted: Arc::clone(&accepted),
             recovered,
+            generation,
             clock: Arc::clone(&clock),
         };
         let mut follower = Follower::new(FollowerParts {
-            source: Box::new(Directory::new(&config.contract_source)),
+            source: followed.source,
             cache: Some(Directory::new(&dir.join("cache"))),
             options: BuildOptions {
                 serves: Some(Serves {
@@ -229,7 +252,11 @@ impl Live {
                 .map(|(generation, digest)| Accepted { generation, digest }),
             gate: Arc::clone(&gate),
             control: control.clone(),
-            receipts: Box::new(CountedReceipts::new(Arc::clone(&metrics))),
+            receipts: Box::new(CountedReceipts::new(
+                Arc::clone(&metrics),
+                Arc::clone(&clock),
+                followed.outbox,
+            )),
             keeper: Keeper::new(cell),
             engine: Box::new(engine),
         });
@@ -269,15 +296,8 @@ impl Live {
             feed: feed_handle,
         };
         let daily = Arc::clone(&inbox);
-        let (stop, stopped) = watch::channel(false);
         let (ended_tx, ended) = watch::channel(false);
         let (for_driver, shared) = driver::runtime(config)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("edges")
-            .enable_all()
-            .build()
-            .map_err(system("runtime"))?;
         let tokens = match &options.config_path {
             Some(path) => Tokens::from_file(path.clone())?,
             None => Tokens::fixed(config.tokens.clone()),

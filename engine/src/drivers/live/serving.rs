@@ -4,9 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use super::follow::Accepted as AcceptedContracts;
 use crate::bundle::Verified;
+use crate::clock::SharedClock;
 use crate::edges::hub::{Hub, Serving};
+use crate::follower::control::Outbox;
 use crate::follower::{Bell, LogReceipts, Receipt, ReceiptSink};
-use crate::metrics::{Metrics, RunningContract};
+use crate::metrics::{LastRefusal, Metrics, RunningContract};
 
 /// Tells everybody what runs, once the last core has adopted it.
 pub(super) fn on_swapped(
@@ -45,17 +47,21 @@ fn say_serving(hub: &Hub, metrics: &Metrics, verified: &Verified) {
     });
 }
 
-/// Receipts counted by their outcome, then logged.
+/// Receipts counted by their outcome, logged, and sent to the control plane where one is followed.
 pub(super) struct CountedReceipts {
     metrics: Arc<Metrics>,
+    clock: SharedClock,
     log: LogReceipts,
+    outbox: Option<Outbox>,
 }
 
 impl CountedReceipts {
-    pub const fn new(metrics: Arc<Metrics>) -> Self {
+    pub const fn new(metrics: Arc<Metrics>, clock: SharedClock, outbox: Option<Outbox>) -> Self {
         Self {
             metrics,
+            clock,
             log: LogReceipts,
+            outbox,
         }
     }
 }
@@ -63,7 +69,17 @@ impl CountedReceipts {
 impl ReceiptSink for CountedReceipts {
     fn receipt(&mut self, receipt: &Receipt) {
         self.metrics.swaps.add(receipt.outcome(), 1);
+        if let Receipt::Refused { code, detail, .. } = receipt {
+            self.metrics.set_refused(LastRefusal {
+                code: code.clone(),
+                detail: detail.clone(),
+                at_ms: self.clock.now().to_millis().0,
+            });
+        }
         self.log.receipt(receipt);
+        if let Some(outbox) = &self.outbox {
+            outbox.put(receipt);
+        }
     }
 }
 
@@ -73,11 +89,12 @@ mod tests {
     use contracts::ids::ModelId;
 
     use super::*;
+    use crate::clock::SystemClock;
 
     #[test]
     fn every_outcome_is_counted_under_its_own_word() {
         let metrics = Metrics::new(1);
-        let mut receipts = CountedReceipts::new(Arc::clone(&metrics));
+        let mut receipts = CountedReceipts::new(Arc::clone(&metrics), SystemClock::shared(), None);
         let contract = ContractDigest::of(b"x");
         let given = [
             Receipt::Serving {
@@ -102,5 +119,6 @@ mod tests {
         }
         let counted: Vec<_> = metrics.swaps.iter().collect();
         assert_eq!(counted, [("serving", 1), ("superseded", 2), ("refused", 3)]);
+        assert_eq!(metrics.refused().unwrap().code, "malformed");
     }
 }

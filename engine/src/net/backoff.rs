@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// Waits between attempts; begins again after a connection that delivered something.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     max: Duration,
     attempt: u32,
@@ -15,7 +15,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, max: Duration, seed: u64) -> Self {
+    pub(crate) fn new(first: Duration, max: Duration, seed: u64) -> Self {
         Self {
             first,
             max,
@@ -25,14 +25,14 @@ impl Backoff {
     }
 
     /// The number of this attempt, from 1, and the wait before it: between half and all of `first · 2^(attempt − 1)`.
-    pub(super) fn next(&mut self) -> (u32, Duration) {
+    pub(crate) fn next(&mut self) -> (u32, Duration) {
         let doubled = 1_u32.checked_shl(self.attempt).unwrap_or(u32::MAX);
         self.attempt = self.attempt.saturating_add(1);
         let whole = self.first.saturating_mul(doubled).min(self.max);
         (self.attempt, whole.mul_f64(self.rng.random_range(0.5..=1.0)))
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.attempt = 0;
     }
 }

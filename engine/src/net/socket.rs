@@ -1,4 +1,4 @@
-//! The byte stream under a feed's WebSocket: plain TCP, or TLS over it.
+//! The byte stream under WebSocket or HTTP: plain TCP, or TLS over it.
 
 use std::io;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 /// See the module.
-pub(super) enum Socket {
-    /// `ws://`
+pub(crate) enum Socket {
+    /// `ws://`, `http://`
     Plain(TcpStream),
-    /// `wss://`; boxed, as it holds its buffers and keys in place.
+    /// `wss://`, `https://`; boxed, as it holds its buffers and keys in place.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

@@ -1,8 +1,8 @@
-//! TLS of a feed: which authorities are trusted, and what an operator is told when a certificate is refused.
+//! TLS: which authorities are trusted, and what an operator is told when a certificate is refused.
 //!
 //! The public authorities are built in (a slim image holds no list of its own, and the same binary trusts the same everywhere);
 //! `ca_file` adds to them. There is no way to do without the check: prices from somebody
-//! else are orders from somebody else.
+//! else are orders from somebody else, and so are directives.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +14,6 @@ use rustls::{CertificateError, ClientConfig, Error as TlsError, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-use super::connection::Failure;
-use super::event::FeedRefusal;
 
 /// Why an authorities' file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +44,30 @@ pub enum CaFileError {
     },
 }
 
+/// Why there is no TLS.
+#[derive(Debug)]
+pub(crate) struct TlsRefused {
+    /// The certificate was refused; otherwise there was no handshake.
+    pub certificate: bool,
+    /// For the log: what happened, and what to do.
+    pub why: String,
+}
+
 /// Opens TLS to one host.
-pub(super) struct Tls {
+pub(crate) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
+    /// Where `url` and `ca_file` stand in the settings.
+    section: &'static str,
 }
 
 impl Tls {
-    /// Trusts the public authorities, and those of `ca_file`.
-    pub(super) fn new(name: ServerName<'static>, ca_file: Option<&Path>) -> Result<Self, CaFileError> {
+    /// Trusts the public authorities, and those of `ca_file`. `section` is where the settings name both, for messages.
+    pub(crate) fn new(
+        name: ServerName<'static>,
+        ca_file: Option<&Path>,
+        section: &'static str,
+    ) -> Result<Self, CaFileError> {
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
@@ -70,23 +82,24 @@ impl Tls {
         Ok(Self {
             connector: TlsConnector::from(Arc::new(config)),
             name,
+            section,
         })
     }
 
     /// Shakes hands; the certificate is checked against the authorities, the host's name and the time.
-    pub(super) async fn open(&self, tcp: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+    pub(crate) async fn open(&self, tcp: TcpStream) -> Result<TlsStream<TcpStream>, TlsRefused> {
         let opened = self.connector.connect(self.name.clone(), tcp).await;
         opened.map_err(|error| {
             let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
             match tls {
-                Some(TlsError::InvalidCertificate(refused)) => Failure {
-                    cause: FeedRefusal::CertificateRefused,
-                    why: refusal(&self.name.to_str(), refused),
+                Some(TlsError::InvalidCertificate(refused)) => TlsRefused {
+                    certificate: true,
+                    why: refusal(&self.name.to_str(), refused, self.section),
                 },
-                _ => Failure {
-                    cause: FeedRefusal::TlsFailed,
+                _ => TlsRefused {
+                    certificate: false,
                     why: format!(
-                        "no TLS with {}: {error}; does the source speak wss:// at that address?",
+                        "no TLS with {}: {error}; is TLS spoken at that address?",
                         self.name.to_str()
                     ),
                 },
@@ -121,19 +134,19 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), CaFileError> {
 }
 
 /// What is wrong with a certificate, and what to do.
-fn refusal(host: &str, refused: &CertificateError) -> String {
+fn refusal(host: &str, refused: &CertificateError, section: &str) -> String {
     let what = match refused {
-        CertificateError::UnknownIssuer => {
-            "is signed by no authority this engine knows; if it is one of your own, name its certificate as ca_file under [feed]"
-        }
+        CertificateError::UnknownIssuer => format!(
+            "is signed by no authority this engine knows; if it is one of your own, name its certificate as ca_file under [{section}]"
+        ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "is for another host; write the host it is for into the url under [feed]"
+            format!("is for another host; write the host it is for into the url under [{section}]")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "has expired; the source must renew it, unless this machine's clock is wrong"
+            "has expired; it must be renewed, unless this machine's clock is wrong".to_owned()
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "is not valid yet; check this machine's clock"
+            "is not valid yet; check this machine's clock".to_owned()
         }
         other => return format!("the certificate of {host} is refused: {other}"),
     };
@@ -148,14 +161,16 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         let name = ServerName::try_from("feed.example").unwrap();
-        Tls::new(name, Some(file.path())).map(|_| ())
+        Tls::new(name, Some(file.path()), "feed").map(|_| ())
     }
 
     #[test]
     fn a_file_that_trusts_nobody_is_an_error_that_names_it() {
         let name = ServerName::try_from("feed.example").unwrap();
-        assert!(Tls::new(name.clone(), None).is_ok());
-        let missing = Tls::new(name, Some(Path::new("/no/such.pem"))).err().unwrap();
+        assert!(Tls::new(name.clone(), None, "feed").is_ok());
+        let missing = Tls::new(name, Some(Path::new("/no/such.pem")), "feed")
+            .err()
+            .unwrap();
         assert!(matches!(missing, CaFileError::Unreadable { .. }));
         assert!(missing.to_string().contains("/no/such.pem"), "{missing}");
         assert!(matches!(with(""), Err(CaFileError::Empty { .. })));
@@ -178,7 +193,7 @@ mod tests {
             (CertificateError::NotValidYet, "clock"),
             (CertificateError::Revoked, "Revoked"),
         ] {
-            let text = refusal("feed.example", &refused);
+            let text = refusal("feed.example", &refused, "control");
             assert!(text.contains("feed.example") && text.contains(advice), "{text}");
         }
     }

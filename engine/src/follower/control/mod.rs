@@ -1,0 +1,250 @@
+//! The control plane as the source of desired state, and where receipts and heartbeats go.
+//!
+//! ```text
+//! control plane ──events──▶ link task ──contract, directive──▶ [`ControlSource`] ──▶ follower (its own thread)
+//!               ◀─receipts, heartbeats── report task ◀──────── [`Outbox`] ◀──────────┘
+//! ```
+//! Both tasks live on the edges' runtime; the follower only reads what the link task has fetched, so that a control plane that hangs
+//! holds nothing up but artifacts of a new contract, and those for a bounded time. What is fetched is believed by nobody: the
+//! follower verifies signatures and hashes.
+//!
+//! Every request is a connection of its own: there is none that could have died unnoticed, but for the stream of events, which is
+//! given up after [`CONTROL_IDLE_MS`] of silence. While there is no stream, the documents are asked for at every attempt to open one;
+//! while there is one, every [`CONTROL_POLL_MS`] nevertheless.
+
+mod address;
+mod client;
+mod events;
+mod link;
+mod report;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::hash::ArtifactHash;
+use contracts::ids::{EngineId, SlotId};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use self::address::Address;
+use self::client::{AskError, Client};
+use self::link::{Document, Link};
+pub use self::report::{Heartbeat, Outbox, Vitals};
+pub use self::token::TokenFileError;
+use super::{Bell, ContractSource};
+use crate::bundle::FetchError;
+use crate::clock::SharedClock;
+use crate::config::ControlConfig;
+use crate::limits::{
+    CONTROL_ARTIFACT_WITHIN_MS, CONTROL_BACKOFF_FIRST_MS, CONTROL_BACKOFF_MAX_MS, CONTROL_FIRST_WAIT_MS,
+};
+#[cfg(doc)]
+use crate::limits::{CONTROL_IDLE_MS, CONTROL_POLL_MS};
+use crate::metrics::Metrics;
+use crate::net::{Backoff, CaFileError};
+
+/// Words of [`Metrics::control_failures`].
+pub const FAILURES: &[&str] = &[
+    "token",
+    "connect",
+    "tls",
+    "timeout",
+    "broken",
+    "too_large",
+    "refused",
+];
+
+/// As the log names it.
+const ARTIFACT: &str = "an artifact";
+
+/// Why the control plane cannot be followed with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Not `https://HOST[:PORT][/PATH]` or `http://…`.
+    #[error("url under [control] is no address of a control plane: `{url}`; write https://HOST[:PORT]")]
+    Url {
+        /// As given, without user and password.
+        url: String,
+    },
+    /// The token would travel where anybody on the way can read it. Write `https://`.
+    #[error("the token would travel to {host} in clear: write https:// into the url under [control]")]
+    InClear {
+        /// The host.
+        host: String,
+    },
+    /// `ca_file` without TLS.
+    #[error("ca_file under [control] is for https:// only, and the url is {url}")]
+    CaUnused {
+        /// The URL.
+        url: String,
+    },
+    /// The authorities' file.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    /// The token's file.
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
+}
+
+/// Who follows, and with what.
+pub struct ControlParts {
+    /// Where the control plane is.
+    pub config: ControlConfig,
+    /// This engine.
+    pub engine_id: EngineId,
+    /// Its slot.
+    pub slot: SlotId,
+    /// Wakes the follower.
+    pub bell: Bell,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Wall time.
+    pub clock: SharedClock,
+    /// What heartbeats say.
+    pub vitals: Vitals,
+    /// Runs the tasks.
+    pub runtime: Handle,
+    /// True from the order to stop.
+    pub stopped: watch::Receiver<bool>,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// Begins to follow: the source for the follower, and where it puts receipts.
+///
+/// # Errors
+/// [`ControlError`]; a control plane that does not answer is none.
+pub fn start(parts: ControlParts) -> Result<(ControlSource, Outbox), ControlError> {
+    let ControlConfig {
+        url,
+        token_file,
+        ca_file,
+    } = &parts.config;
+    token::read(token_file)?;
+    let address = Address::new(url)?;
+    let client = Client::new(address, ca_file.as_deref(), PathBuf::from(token_file))?;
+    let link = Arc::new(Link::new(
+        client,
+        parts.slot.clone(),
+        parts.bell,
+        parts.metrics,
+        parts.clock,
+    ));
+    let outbox = Outbox::new(parts.engine_id, parts.slot);
+    let following = Arc::clone(&link).follow(parts.seed);
+    let reporting = report::run(Arc::clone(&link), outbox.clone(), parts.vitals);
+    let mut stopped = parts.stopped.clone();
+    parts.runtime.spawn(async move {
+        tokio::select! {
+            () = following => {}
+            () = reporting => {}
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+        }
+    });
+    let source = ControlSource {
+        link,
+        runtime: parts.runtime,
+        stopped: parts.stopped,
+        backoff: Backoff::new(
+            Duration::from_millis(CONTROL_BACKOFF_FIRST_MS),
+            Duration::from_millis(CONTROL_BACKOFF_MAX_MS),
+            parts.seed ^ 1,
+        ),
+        not_before: None,
+        waited: false,
+    };
+    Ok((source, outbox))
+}
+
+/// What the link task knows, as the follower asks for it.
+pub struct ControlSource {
+    link: Arc<Link>,
+    runtime: Handle,
+    stopped: watch::Receiver<bool>,
+    /// Between attempts to fetch artifacts that cannot be had.
+    backoff: Backoff,
+    not_before: Option<Instant>,
+    /// The first answer has been waited for.
+    waited: bool,
+}
+
+impl ControlSource {
+    /// At the start the first answer is waited for, once and for a bounded time: the model of now rather than that of the cache.
+    fn known(&mut self, which: fn(&link::Known) -> &Document) -> Result<Option<Vec<u8>>, FetchError> {
+        if !std::mem::replace(&mut self.waited, true) {
+            self.link
+                .wait_for_first(Duration::from_millis(CONTROL_FIRST_WAIT_MS));
+        }
+        match which(&self.link.known()) {
+            Document::Unasked => Err(unavailable("the control plane has not answered yet")),
+            Document::Absent => Ok(None),
+            Document::Present(bytes) => Ok(Some(bytes.clone())),
+        }
+    }
+
+    fn fetch(&self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+        let mut stopped = self.stopped.clone();
+        let path = format!("/api/artifacts/{hash}");
+        let within = Duration::from_millis(CONTROL_ARTIFACT_WITHIN_MS);
+        let asked = self.runtime.block_on(async {
+            tokio::select! {
+                asked = self.link.client().get(&path, bytes_max, within) => Some(asked),
+                _ = stopped.wait_for(|stopped| *stopped) => None,
+            }
+        });
+        match asked {
+            None => Err(unavailable("the engine is stopping")),
+            Some(Ok(bytes)) => {
+                self.link.answered(ARTIFACT);
+                Ok(bytes)
+            }
+            Some(Err(error)) => {
+                self.link.failed(ARTIFACT, &error);
+                Err(match error {
+                    AskError::Refused { status: 404, .. } => FetchError::Missing,
+                    AskError::TooLarge { bytes, bytes_max } => FetchError::TooLarge { bytes, bytes_max },
+                    other => FetchError::Unavailable(io::Error::other(other)),
+                })
+            }
+        }
+    }
+}
+
+fn unavailable(why: &'static str) -> FetchError {
+    FetchError::Unavailable(io::Error::other(why))
+}
+
+impl ContractSource for ControlSource {
+    fn contract(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        self.known(|known| &known.contract)
+    }
+
+    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        self.known(|known| &known.directive)
+    }
+
+    /// After a failure nothing is asked for until the wait is over: the follower looks twice a second.
+    fn artifact(&mut self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+        if self
+            .not_before
+            .is_some_and(|not_before| Instant::now() < not_before)
+        {
+            return Err(unavailable("it could not be fetched and is tried again later"));
+        }
+        let fetched = self.fetch(hash, bytes_max);
+        self.not_before = match &fetched {
+            Ok(_) => {
+                self.backoff.reset();
+                None
+            }
+            Err(_) => Some(Instant::now() + self.backoff.next().1),
+        };
+        fetched
+    }
+}
