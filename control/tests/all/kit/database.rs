@@ -1,5 +1,6 @@
 //! A fresh, migrated database per test.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use control::store::Store;
@@ -29,18 +30,23 @@ pub async fn sqlite() -> Database {
 
 /// On the private server; `None` where there is none.
 pub async fn postgres() -> Option<Database> {
+    Some(postgres_at(super::postgres::socket_folder()?).await)
+}
+
+/// On the server whose socket is in this folder.
+pub async fn postgres_at(socket: &Path) -> Database {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let socket = super::postgres::socket_folder()?.display();
+    let socket = socket.display();
     let name = format!("t{}", NUMBER.fetch_add(1, Ordering::SeqCst));
     let url = |name: &str| format!("postgres://postgres@localhost/{name}?host={socket}");
     edit(&url("postgres"), &format!("CREATE DATABASE {name}")).await;
     let url = url(&name);
-    Some(Database {
+    Database {
         store: open(&url).await,
         url,
         kind: "postgres",
         _folder: None,
-    })
+    }
 }
 
 async fn open(url: &str) -> Store {

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// Begins the name of a server's folder.
@@ -20,13 +21,28 @@ pub fn socket_folder() -> Option<&'static Path> {
 }
 
 fn start() -> Option<PathBuf> {
-    let Some(programs) = programs() else {
+    let programs = programs_or_say()?;
+    let folder = make(&programs);
+    let (_, log) = launch(&programs, &folder);
+    // Nobody listens once it is ready.
+    drop(log);
+    Some(folder)
+}
+
+/// The programs; `None` where PostgreSQL is not installed, which is printed.
+pub fn programs_or_say() -> Option<PathBuf> {
+    let found = programs();
+    if found.is_none() {
         // The test runner swallows what the macros print.
         let skipped =
             b"SKIPPED: tests on PostgreSQL: initdb and postgres not found, install the package postgresql\n";
         std::io::stderr().write_all(skipped).unwrap();
-        return None;
-    };
+    }
+    found
+}
+
+/// A folder with a server's data that never ran.
+pub fn make(programs: &Path) -> PathBuf {
     remove_left_over();
     let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().unwrap().keep();
     std::fs::write(folder.join(OWNER), std::process::id().to_string()).unwrap();
@@ -53,13 +69,17 @@ fn start() -> Option<PathBuf> {
         "initdb: {}",
         String::from_utf8_lossy(&made.stderr)
     );
+    folder
+}
 
+/// Starts the server of a folder; gives its process and its log, which ends with it, once it takes connections.
+pub fn launch(programs: &Path, folder: &Path) -> (u32, Receiver<String>) {
     // The thread that starts it must live as long as the tests: the kernel ends the server when that thread is gone.
-    let (lines, log) = std::sync::mpsc::channel();
-    let socket = folder.clone();
+    let (lines, log) = channel();
+    let (id, started) = channel();
+    let mut server = as_server_user(&programs.join("postgres"));
+    server.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
     std::thread::spawn(move || {
-        let mut server = as_server_user(&programs.join("postgres"));
-        server.arg("-D").arg(&data).arg("-k").arg(&socket);
         server.args([
             "-c",
             "listen_addresses=",
@@ -73,8 +93,9 @@ fn start() -> Option<PathBuf> {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        id.send(child.id()).unwrap();
         let log = std::io::BufReader::new(child.stderr.take().expect("it is piped"));
-        // Drained to its end, so that the server never waits for room; nobody listens once it is ready.
+        // Drained to its end, so that the server never waits for room, whether somebody listens or not.
         log.lines()
             .map_while(Result::ok)
             .for_each(|line| drop(lines.send(line)));
@@ -83,7 +104,7 @@ fn start() -> Option<PathBuf> {
     let mut said = Vec::new();
     while let Ok(line) = log.recv_timeout(START_HANG) {
         if line.contains("ready to accept connections") {
-            return Some(folder);
+            return (started.recv().unwrap(), log);
         }
         said.push(line);
     }
