@@ -27,6 +27,8 @@ pub enum Changed {
         /// Which.
         slot: SlotId,
     },
+    /// A head of the audit chain was signed.
+    AuditHead,
     /// An engine said something.
     Engine {
         /// Of which slot.

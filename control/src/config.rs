@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use contracts::ids::{Environment, InstrumentId, SlotId};
 use serde::{Deserialize, Serialize};
 
+use crate::notify::{WebhookConfig, WebhookError};
+
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -27,12 +29,18 @@ pub struct Config {
     /// The directory of the private keys; neither in the database nor under `artifacts`.
     #[serde(default = "keys")]
     pub keys: PathBuf,
+    /// Signed heads of the audit chain, one a line; keep a copy on another machine.
+    #[serde(default = "audit_heads")]
+    pub audit_heads: PathBuf,
     /// Directory of feature contracts.
     #[serde(default = "features")]
     pub features: PathBuf,
     /// The slots there are.
     #[serde(default)]
     pub slots: BTreeMap<SlotId, SlotConfig>,
+    /// Who is told what happens.
+    #[serde(default)]
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 /// A slot.
@@ -56,6 +64,9 @@ fn artifacts() -> PathBuf {
 }
 fn keys() -> PathBuf {
     "state/keys".into()
+}
+fn audit_heads() -> PathBuf {
+    "state/audit-heads.jsonl".into()
 }
 fn features() -> PathBuf {
     "config/features".into()
@@ -85,6 +96,14 @@ pub enum ConfigError {
         "listen = {0} is not loopback: put a proxy that speaks TLS in front and set behind_tls_proxy = true"
     )]
     Exposed(SocketAddr),
+    /// A target of notifications is wrong.
+    #[error("{path}: [[webhooks]] cannot be used")]
+    Webhook {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: WebhookError,
+    },
 }
 
 impl Config {
@@ -104,6 +123,10 @@ impl Config {
         if !config.listen.ip().is_loopback() && !config.behind_tls_proxy {
             return Err(ConfigError::Exposed(config.listen));
         }
+        WebhookConfig::check(&config.webhooks).map_err(|source| ConfigError::Webhook {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(config)
     }
 }

@@ -16,6 +16,7 @@ pub mod contract;
 pub mod experiments;
 pub mod keys;
 pub mod limits;
+pub mod notify;
 pub mod promote;
 pub mod registry;
 pub mod routine;

@@ -73,3 +73,36 @@ pub const ROUTINE_S: u64 = 60;
 pub const CLIENT_CONNECT_S: u64 = 10;
 /// The command line waits this long for an answer, in seconds: the registration of a model inspects it first.
 pub const CLIENT_REQUEST_S: u64 = 300;
+
+/// A head is signed when so many events have come since the last one.
+pub const HEAD_EVENTS: u64 = 100;
+/// A head is signed when the last one is this old and there is a new event, in milliseconds: an hour.
+pub const HEAD_PERIOD_MS: i64 = 60 * 60 * 1000;
+/// Events that are read at once when the whole chain is read.
+pub const CHAIN_PAGE_ROWS: u32 = 500;
+/// Findings of one kind that are told one by one; the rest is counted.
+pub const FINDINGS_MAX: usize = 1000;
+/// Most targets of notifications.
+pub const WEBHOOKS_MAX: usize = 16;
+/// Words of somebody else in a notification's line, in bytes.
+pub const NOTICE_WORDS_BYTES_MAX: usize = 500;
+/// A proposal "runs out soon" this long before its end, in milliseconds: a day.
+pub const EXPIRING_SOON_MS: i64 = DAY_MS;
+/// Deliveries of one round: one slow target must not hold a round for ever.
+pub const DELIVERIES_PER_ROUND: u32 = 64;
+/// Deliveries that are sent at the same time.
+pub const DELIVERIES_AT_ONCE: usize = 8;
+/// A try ends after this long, in seconds.
+pub const DELIVERY_S: u64 = 10;
+/// A connection must be there after this long, in seconds.
+pub const DELIVERY_CONNECT_S: u64 = 5;
+/// A delivery that was claimed and not noted is tried again after this long, in milliseconds: a minute, several times a try.
+pub const DELIVERY_LEASE_MS: i64 = 60 * 1000;
+/// The outbox is looked at this often, in seconds, when nothing has changed.
+pub const DELIVERY_ROUND_S: u64 = 5;
+/// Pauses between the tries of a delivery, in seconds: ten tries within a day, then it is given up.
+pub const DELIVERY_PAUSES_S: [u64; 9] = [10, 30, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600];
+/// A receiver that asks for a longer pause is asked again after this, in seconds: an hour.
+pub const DELIVERY_WAIT_ASKED_MAX_S: u64 = 3600;
+/// Largest file of a webhook's secret, in bytes.
+pub const SECRET_BYTES_MAX: u64 = 4096;

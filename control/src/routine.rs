@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::app::App;
+use crate::audit::heads;
 use crate::causes::causes;
-use crate::limits::ROUTINE_S;
-use crate::{slots, votes};
+use crate::limits::{EXPIRING_SOON_MS, ROUTINE_S};
+use crate::{notify, slots, votes};
 
 /// One round. A failure is logged and the next round tries again: both are safe to do twice.
 pub async fn round(app: &App) {
@@ -16,6 +17,12 @@ pub async fn round(app: &App) {
             }
         }
         Err(error) => tracing::error!(error = %causes(&error), "directives were not renewed"),
+    }
+    if let Err(error) = notify::tell_expiring(app, EXPIRING_SOON_MS).await {
+        tracing::error!(error = %causes(&error), "nobody was told of proposals that run out");
+    }
+    if let Err(error) = heads::keep(app).await {
+        tracing::error!(error = %causes(&error), "there is no new head of the audit chain");
     }
     if let Err(error) = votes::expire(app).await {
         tracing::error!(error = %causes(&error), "overdue proposals were not closed");

@@ -13,12 +13,17 @@ mod api_login;
 mod api_moves;
 #[path = "all/cli/mod.rs"]
 mod cli;
+
+#[path = "all/audit.rs"]
+mod audit;
 #[path = "all/experiments.rs"]
 mod experiments;
 #[path = "all/kit/mod.rs"]
 mod kit;
 #[path = "all/moves.rs"]
 mod moves;
+#[path = "all/notify.rs"]
+mod notify;
 #[path = "all/store.rs"]
 mod store;
 #[path = "all/votes.rs"]

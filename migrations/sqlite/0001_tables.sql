@@ -378,9 +378,11 @@ CREATE INDEX idx_jobs_state ON jobs (state, run_after);
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY,
     event TEXT NOT NULL,
+    subject TEXT NOT NULL,                     -- a proposal or a slot
     payload TEXT NOT NULL,
     created_at TEXT NOT NULL
 );
+CREATE UNIQUE INDEX idx_outbox_expiring ON outbox (subject) WHERE event = 'expiring_soon';
 
 CREATE TABLE deliveries (
     id INTEGER PRIMARY KEY,

@@ -16,6 +16,8 @@ use super::{Api, Route};
 use crate::app::Changed;
 use crate::audit::{self, Action, Event};
 use crate::limits::PAGE_ROWS;
+
+use crate::notify::{self, Notice};
 use crate::store::{EngineRow, ReceiptRow};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -199,6 +201,14 @@ async fn receipt(
     audit::append(&mut tx, api.app.keys.audit(), now, event)
         .await
         .map_err(|error| Problem::internal(&error))?;
+    if receipt.status == Status::Refused {
+        let notice = Notice::EngineRefused {
+            receipt: &row,
+            code: receipt.code.as_deref(),
+            detail: receipt.detail.as_deref(),
+        };
+        notify::post(&api.app, &mut tx, &notice).await?;
+    }
     tx.commit().await?;
     api.app.tell(Changed::Engine { slot: row.slot });
     Ok(StatusCode::CREATED)

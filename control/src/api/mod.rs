@@ -6,6 +6,7 @@
 mod access;
 mod artifacts;
 mod audit;
+mod deliveries;
 mod engines;
 mod events;
 mod experiments;
@@ -98,6 +99,7 @@ fn rows() -> Vec<Route> {
         artifacts::routes(),
         engines::routes(),
         audit::routes(),
+        deliveries::routes(),
         events::routes(),
         users::routes(),
         tokens::routes(),

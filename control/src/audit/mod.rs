@@ -4,7 +4,11 @@
 //! event without its change. An event's body carries what the changed rows then hold, so that a row edited later contradicts it.
 
 mod action;
+pub mod export;
+pub mod heads;
 mod refused;
+mod rows;
+pub mod verify;
 
 use contracts::hash::Digest;
 use contracts::jcs::{self, JcsError};
@@ -87,11 +91,20 @@ pub enum AppendError {
     Jcs(#[from] JcsError),
 }
 
-/// Appends an event; returns its number.
+/// The member of a body that tells the changed rows: table → row → column → value.
+pub(crate) const ROWS: &str = "rows";
+
+/// Appends an event; returns its number. Its body, which is an object, gets the rows the transaction has changed since the event
+/// before it.
 ///
 /// # Errors
 /// [`AppendError`].
 pub async fn append(tx: &mut Tx, key: &SigningKey, at: UtcMillis, event: Event) -> Result<u64, AppendError> {
+    let changed = tx.changed_rows().await?;
+    let mut body = event.body;
+    if !changed.is_empty() {
+        body[ROWS] = changed.into();
+    }
     let last = tx.last_audit_event().await?;
     let chained = Chained {
         seq: last.map_or(1, |(seq, _)| seq + 1),
@@ -100,7 +113,7 @@ pub async fn append(tx: &mut Tx, key: &SigningKey, at: UtcMillis, event: Event) 
         actor: event.actor,
         action: event.action,
         subject: event.subject,
-        body: event.body,
+        body,
     };
     let hash = chained.hash()?;
     let stored = Stored {

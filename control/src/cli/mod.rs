@@ -3,7 +3,7 @@
 //! A verb is a module with `Args` (a `clap::Args`, its help text with an example) and `run(&args, out) -> Result<(), CliError>`; it is
 //! listed once in [`Command`] and once in [`Command::run`]. What a verb answers goes to `out`; everything else is said on stderr through
 //! `tracing`, or by the lines that [`main`] prints for a [`CliError`]. Verbs that change what is served are HTTP clients of `control serve`
-//! ([`remote`]); only `serve`, `migrate` and `key` open the store and the keys themselves.
+//! ([`remote`]); only `serve`, `migrate`, `key` and `audit verify` open the store and the keys themselves.
 
 pub mod audit;
 mod evidence;
@@ -106,7 +106,7 @@ pub enum Command {
     History(slots::HistoryArgs),
     /// List the engines and when they were last heard of.
     Engines(slots::EnginesArgs),
-    /// Read the audit chain.
+    /// Read and check the audit chain.
     Audit(audit::Args),
     /// Make, list and disable users, change roles and passwords.
     User(user::Args),

@@ -11,6 +11,7 @@ use crate::auth::{self, SystemRandom};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::keys::Keyring;
+use crate::notify::Deliverer;
 use crate::store::{OpenError, Store, StoreError};
 use crate::{api, routine};
 
@@ -85,8 +86,10 @@ async fn serve(config: Config, out: Sink<'_>) -> Result<(), CliError> {
     }
     say(out, &format!("listening on http://{address}\n"))?;
     let routine = tokio::spawn(routine::rounds(app.clone()));
+    let deliveries = tokio::spawn(Deliverer::new(app.clone()).rounds());
     let served = api::serve(app, listener).await;
     routine.abort();
+    deliveries.abort();
     served.or_exit(Exit::Software, "serving ended with an error", "see the log")
 }
 

@@ -7,6 +7,7 @@ use super::directive::{self, DirectiveError};
 use crate::app::{App, Changed};
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::{Actor, Role};
+use crate::notify::{self, Notice};
 use crate::store::{SlotRow, StoreError, Tx};
 
 /// Which slot, and why.
@@ -78,5 +79,11 @@ pub(crate) async fn set_latch(
         body,
     };
     audit::append(tx, app.keys.audit(), now, event).await?;
+    let notice = Notice::Halted {
+        slot: &slot.slot,
+        by: &actor.person,
+        reason,
+    };
+    notify::post(app, tx, &notice).await?;
     Ok(directive.number)
 }

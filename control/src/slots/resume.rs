@@ -10,6 +10,7 @@ use crate::app::{App, Changed};
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::{Actor, NotFresh, Role};
 use crate::limits::RESUME_REQUEST_MS;
+use crate::notify::{self, Notice};
 use crate::store::{ResumeRow, SlotRow, StoreError};
 
 /// What shall be cleared.
@@ -173,6 +174,14 @@ pub async fn confirm_resume(app: &App, actor: &Actor, slot: &SlotId) -> Result<D
         body,
     };
     audit::append(&mut tx, app.keys.audit(), now, event).await?;
+    let notice = Notice::Resumed {
+        slot,
+        requested_by: &open.requested_by,
+        by: &actor.person,
+        latches: &open.latches,
+        reason: &open.reason,
+    };
+    notify::post(app, &mut tx, &notice).await?;
     tx.commit().await?;
     app.tell(Changed::Slot { slot: slot.clone() });
     Ok(directive)

@@ -72,6 +72,21 @@ impl Tx {
 }
 
 impl Store {
+    /// Number and hash of the newest event.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn newest_audit_event(&self) -> Result<Option<(u64, EventHash)>, StoreError> {
+        let row = sqlx::query("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1")
+            .fetch_optional(self.pool())
+            .await?;
+        row.map(|row| {
+            let row = Columns::of(TABLE, &row);
+            Ok((row.count("seq")?, row.parsed("hash")?))
+        })
+        .transpose()
+    }
+
     /// Events in order, at most `limit` of them.
     ///
     /// # Errors

@@ -74,9 +74,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn insert_receipt(&mut self, row: &ReceiptRow) -> Result<(), StoreError> {
-        sqlx::query(
+        let stored = sqlx::query(
             "INSERT INTO engine_receipts (engine_id, slot, contract_digest, generation, status, receipt, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
         )
         .bind(row.engine_id.to_string())
         .bind(row.slot.to_string())
@@ -85,8 +85,10 @@ impl Tx {
         .bind(row.status.as_str())
         .bind(json(&row.receipt))
         .bind(time(row.created_at))
-        .execute(self.statement()?)
+        .fetch_one(self.statement()?)
         .await?;
+        let id = Columns::of("engine_receipts", &stored).count("id")?;
+        self.changed("engine_receipts", vec![id.into()]);
         Ok(())
     }
 }

@@ -76,6 +76,7 @@ impl Tx {
         .bind(time(row.created_at))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![row.contract_id.to_string().into()]);
         Ok(())
     }
 

@@ -6,10 +6,12 @@
 
 mod audit;
 mod auth_events;
+mod checks;
 mod engines;
 mod error;
 mod experiments;
 mod models;
+mod outbox;
 mod proposals;
 mod resumes;
 mod sessions;
@@ -18,6 +20,7 @@ mod slots;
 mod statements;
 mod text;
 mod tokens;
+mod told;
 mod tx;
 mod users;
 
@@ -30,16 +33,21 @@ use sqlx::{AnyConnection, AnyPool, Executor as _};
 
 pub use self::audit::AuditFilter;
 pub use self::auth_events::{AuthEvent, AuthKind};
+pub use self::checks::LogRow;
 pub use self::engines::{EngineRow, ReceiptRow};
 pub use self::error::StoreError;
 pub use self::experiments::ExperimentRow;
 pub use self::models::{Authorship, ModelRow};
+pub use self::outbox::{DeliveryFilter, DeliveryOutcome, DeliveryRow, DeliveryState};
+pub(crate) use self::proposals::word as recommendation_word;
 pub use self::proposals::{ApprovalLog, Decided, EvidenceRow, ProposalRow, ProposalStatus};
 pub use self::resumes::ResumeRow;
 pub use self::sessions::SessionRow;
 pub use self::slots::{Cause, ContractRow, PeriodRow, SlotRow};
 pub use self::statements::StatementRow;
+pub use self::text::time as time_text;
 pub use self::tokens::TokenRow;
+pub use self::told::{TOLD, ToldTable};
 pub use self::tx::{FaultPlan, Tx};
 pub use self::users::UserRow;
 use crate::limits::{DATABASE_CONNECTIONS_MAX, DATABASE_WAIT_S};

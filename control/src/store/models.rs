@@ -148,6 +148,7 @@ impl Tx {
         .bind(time(model.created_at))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![model.model_id.to_string().into()]);
         Ok(())
     }
 
@@ -167,6 +168,14 @@ impl Tx {
             .bind(why.word())
             .execute(self.statement()?)
             .await?;
+        self.changed(
+            "model_authors",
+            vec![
+                model.to_string().into(),
+                who.to_string().into(),
+                why.word().into(),
+            ],
+        );
         Ok(())
     }
 
@@ -211,6 +220,7 @@ impl Tx {
         .bind(time(at))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![id.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -233,6 +243,7 @@ impl Tx {
         .bind(time(at))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![id.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -249,6 +260,7 @@ impl Tx {
         .bind(time(at))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![id.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -277,6 +289,7 @@ impl Tx {
         .bind(json(&proposal.metrics))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![id.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 

@@ -148,6 +148,7 @@ impl Tx {
         .bind(time(row.expires_at))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![row.proposal_id.to_string().into()]);
         Ok(())
     }
 
@@ -173,6 +174,10 @@ impl Tx {
         .bind(time(at))
         .execute(self.statement()?)
         .await?;
+        self.changed(
+            "proposal_evidence",
+            vec![proposal.to_string().into(), u64::from(row.revision).into()],
+        );
         Ok(())
     }
 
@@ -251,6 +256,7 @@ impl Tx {
         .bind(decided.deploy_by.map(time))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![id.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -380,7 +386,7 @@ const EVIDENCE: &str = "SELECT revision, evidence, evidence_digest, first_vote F
     WHERE proposal_id = $1 AND revision = $2";
 
 /// The recommendation's word.
-pub(super) const fn word(recommendation: Recommendation) -> &'static str {
+pub(crate) const fn word(recommendation: Recommendation) -> &'static str {
     match recommendation {
         Recommendation::Promote => "PROMOTE",
         Recommendation::Review => "REVIEW",

@@ -3,6 +3,7 @@
 use contracts::ids::{PersonId, SlotId};
 use contracts::reason::Latch;
 use contracts::time::UtcMillis;
+use sqlx::any::AnyRow;
 
 use super::text::{Columns, json, number, time};
 use super::tx::exactly_one;
@@ -56,9 +57,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Conflict`] when the slot has an open one.
     pub async fn insert_resume(&mut self, row: &ResumeRow) -> Result<(), StoreError> {
-        sqlx::query(
+        let stored = sqlx::query(
             "INSERT INTO resume_requests (slot, latches, reason, requested_by, requested_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
         )
         .bind(row.slot.to_string())
         .bind(json(&row.latches))
@@ -66,9 +67,9 @@ impl Tx {
         .bind(row.requested_by.to_string())
         .bind(time(row.requested_at))
         .bind(time(row.expires_at))
-        .execute(self.statement()?)
+        .fetch_one(self.statement()?)
         .await?;
-        Ok(())
+        self.changed_requests(&[stored])
     }
 
     /// Removes the open request that has run out; the audit chain keeps that it was made.
@@ -76,11 +77,12 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn drop_resume(&mut self, slot: &SlotId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM resume_requests WHERE slot = $1 AND confirmed_at IS NULL")
-            .bind(slot.to_string())
-            .execute(self.statement()?)
-            .await?;
-        Ok(())
+        let dropped =
+            sqlx::query("DELETE FROM resume_requests WHERE slot = $1 AND confirmed_at IS NULL RETURNING id")
+                .bind(slot.to_string())
+                .fetch_all(self.statement()?)
+                .await?;
+        self.changed_requests(&dropped)
     }
 
     /// Notes the confirmation.
@@ -94,16 +96,25 @@ impl Tx {
         at: UtcMillis,
         directive: u64,
     ) -> Result<(), StoreError> {
-        let done = sqlx::query(
+        let confirmed = sqlx::query(
             "UPDATE resume_requests SET confirmed_by = $2, confirmed_at = $3, directive_number = $4
-             WHERE slot = $1 AND confirmed_at IS NULL",
+             WHERE slot = $1 AND confirmed_at IS NULL RETURNING id",
         )
         .bind(slot.to_string())
         .bind(by.to_string())
         .bind(time(at))
         .bind(number(directive))
-        .execute(self.statement()?)
+        .fetch_all(self.statement()?)
         .await?;
-        exactly_one(TABLE, done.rows_affected())
+        exactly_one(TABLE, confirmed.len() as u64)?;
+        self.changed_requests(&confirmed)
+    }
+
+    fn changed_requests(&mut self, rows: &[AnyRow]) -> Result<(), StoreError> {
+        for row in rows {
+            let id = Columns::of(TABLE, row).count("id")?;
+            self.changed(TABLE, vec![id.into()]);
+        }
+        Ok(())
     }
 }

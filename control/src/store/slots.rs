@@ -144,6 +144,8 @@ impl Tx {
             .bind(number(row.generation))
             .execute(self.statement()?)
             .await?;
+        self.changed("production_contracts", vec![row.digest.to_hex().into()]);
+        self.changed(TABLE, vec![row.slot.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -157,11 +159,20 @@ impl Tx {
         next: Option<&PeriodRow>,
         at: UtcMillis,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE production_periods SET ended_at = $2 WHERE slot = $1 AND ended_at IS NULL")
-            .bind(slot.to_string())
-            .bind(time(at))
-            .execute(self.statement()?)
-            .await?;
+        let ended = sqlx::query(
+            "UPDATE production_periods SET ended_at = $2 WHERE slot = $1 AND ended_at IS NULL RETURNING generation",
+        )
+        .bind(slot.to_string())
+        .bind(time(at))
+        .fetch_all(self.statement()?)
+        .await?;
+        for row in &ended {
+            let generation = Columns::of("production_periods", row).count("generation")?;
+            self.changed(
+                "production_periods",
+                vec![slot.to_string().into(), generation.into()],
+            );
+        }
         let Some(next) = next else { return Ok(()) };
         sqlx::query(
             "INSERT INTO production_periods (slot, generation, model_id, contract_digest, proposal_id, cause, allowed_by,
@@ -178,6 +189,10 @@ impl Tx {
         .bind(time(next.started_at))
         .execute(self.statement()?)
         .await?;
+        self.changed(
+            "production_periods",
+            vec![slot.to_string().into(), next.generation.into()],
+        );
         Ok(())
     }
 
@@ -226,6 +241,7 @@ impl Tx {
                 .bind(by.map(|_| time(at)))
                 .execute(self.statement()?)
                 .await?;
+        self.changed(TABLE, vec![slot.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 

@@ -57,9 +57,9 @@ impl Tx {
     /// [`StoreError`].
     pub async fn insert_statement(&mut self, row: StatementRow<'_>, at: UtcMillis) -> Result<(), StoreError> {
         let (kind, proposal, model, slot, statement) = row.parts();
-        sqlx::query(
+        let row = sqlx::query(
             "INSERT INTO vote_statements (kind, proposal_id, model_id, slot, statement, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
         )
         .bind(kind)
         .bind(proposal.map(ProposalId::to_string))
@@ -67,8 +67,10 @@ impl Tx {
         .bind(slot.to_string())
         .bind(statement)
         .bind(time(at))
-        .execute(self.statement()?)
+        .fetch_one(self.statement()?)
         .await?;
+        let id = Columns::of("vote_statements", &row).count("id")?;
+        self.changed("vote_statements", vec![id.into()]);
         Ok(())
     }
 

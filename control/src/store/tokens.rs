@@ -56,6 +56,7 @@ impl Tx {
         .bind(time(row.expires_at))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![row.token_id.as_str().into()]);
         Ok(())
     }
 
@@ -70,6 +71,7 @@ impl Tx {
                 .bind(time(at))
                 .execute(self.statement()?)
                 .await?;
+        self.changed(TABLE, vec![id.into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 

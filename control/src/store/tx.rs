@@ -1,10 +1,12 @@
 //! A transaction: whatever belongs together.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{Any, AnyConnection, Transaction};
 
+use super::told::Key;
 use super::{Dialect, StoreError};
 
 /// Lets one statement fail, as a crash before it would: the transaction is then never committed.
@@ -36,6 +38,8 @@ pub struct Tx {
     dialect: Dialect,
     faults: Option<Arc<FaultPlan>>,
     statements: u32,
+    /// Rows of told tables that no event has told of yet.
+    pub(super) untold: BTreeSet<(&'static str, Vec<Key>)>,
 }
 
 impl Tx {
@@ -49,6 +53,7 @@ impl Tx {
             dialect,
             faults,
             statements: 0,
+            untold: BTreeSet::new(),
         }
     }
 

@@ -58,6 +58,7 @@ impl Tx {
         .bind(time(row.created_at))
         .execute(self.statement()?)
         .await?;
+        self.changed(TABLE, vec![row.username.to_string().into()]);
         Ok(())
     }
 
@@ -94,6 +95,7 @@ impl Tx {
             .bind(json(&roles))
             .execute(self.statement()?)
             .await?;
+        self.changed(TABLE, vec![who.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -107,6 +109,7 @@ impl Tx {
             .bind(hash)
             .execute(self.statement()?)
             .await?;
+        self.changed(TABLE, vec![who.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 
@@ -121,6 +124,7 @@ impl Tx {
                 .bind(time(at))
                 .execute(self.statement()?)
                 .await?;
+        self.changed(TABLE, vec![who.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
 }

@@ -15,6 +15,7 @@ use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::Actor;
 use crate::contract::{self, BuildError};
 use crate::limits::DAY_MS;
+use crate::notify::{self, Notice};
 use crate::registry::Stage;
 use crate::slots::{self, DirectiveError};
 use crate::store::{
@@ -179,6 +180,13 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
         body,
     };
     record(app, &mut tx, ended, now).await?;
+    let notice = Notice::Approved {
+        proposal: &proposal,
+        by: &actor.person,
+        notes: request.notes.as_deref(),
+        generation: deployed.map(|(generation, _)| generation),
+    };
+    notify::post(app, &mut tx, &notice).await?;
     tx.commit().await?;
 
     app.tell(Changed::Proposal {

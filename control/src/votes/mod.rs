@@ -12,5 +12,6 @@ mod rules;
 pub use self::approve::{Approve, ApproveError, Approved, approve};
 pub(crate) use self::approve::{Deployment, deploy};
 pub use self::expire::{ExpireError, expire};
+pub(crate) use self::record::LOG;
 pub use self::reject::{Reject, RejectError, reject};
 pub use self::rules::VoteRefused;

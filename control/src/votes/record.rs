@@ -2,13 +2,15 @@
 
 use contracts::ids::ModelId;
 use contracts::time::UtcMillis;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::Actor;
 use crate::store::{ApprovalLog, ProposalRow, Tx};
 
+/// The member of an event's body that says what the row of the plan's log says.
+pub(crate) const LOG: &str = "log";
 /// Who the log names for what the plane does by itself.
 const CONTROL: &str = "control";
 
@@ -40,9 +42,15 @@ pub(super) async fn record(
         action,
         proposal,
         actor,
-        body,
+        mut body,
         ..
     } = ended;
+    body[LOG] = json!({
+        "model_id": proposal.model_id, "reviewer": actor.map_or(CONTROL, |actor| actor.person.as_str()),
+        "reviewer_email": actor.and_then(|actor| actor.email.as_deref()), "notes": ended.notes,
+        "previous_production_model": ended.previous, "client_ip": actor.and_then(|actor| actor.client_ip.as_deref()),
+        "user_agent": actor.and_then(|actor| actor.user_agent.as_deref()),
+    });
     let event = Event {
         actor: actor.map_or_else(|| CONTROL.to_owned(), Actor::audit_name),
         action,

@@ -11,6 +11,7 @@ use super::rules::{self, OpenError, VoteRefused};
 use crate::app::{App, Changed};
 use crate::audit::{Action, AppendError};
 use crate::auth::Actor;
+use crate::notify::{self, Notice};
 use crate::store::{Decided, ProposalStatus, StatementRow, StoreError};
 
 /// What the voter says.
@@ -99,6 +100,12 @@ pub async fn reject(app: &App, actor: &Actor, request: &Reject) -> Result<(), Re
         body,
     };
     record(app, &mut tx, ended, now).await?;
+    let notice = Notice::Rejected {
+        proposal: &proposal,
+        by: &actor.person,
+        notes: request.notes.as_deref(),
+    };
+    notify::post(app, &mut tx, &notice).await?;
     tx.commit().await?;
     app.tell(Changed::Proposal {
         proposal_id: proposal.proposal_id.to_string(),

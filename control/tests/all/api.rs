@@ -11,7 +11,7 @@ use control::store::AuditFilter;
 use serde_json::{Value, json};
 
 use crate::kit::app::{app, person};
-use crate::kit::http::{Who, call, logged_in, login, token, user};
+use crate::kit::http::{Who, call, client, logged_in, login, token, user};
 use crate::kit::on_every_database;
 use crate::kit::sample::{self, Shape};
 
@@ -324,6 +324,7 @@ fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
         use futures_util::StreamExt as _;
         let test = app(database);
         let vera = logged_in(&test, "vera", &[Role::Viewer]).await;
+        user(&test, "root", &[Role::Admin]).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -338,7 +339,7 @@ fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
         // Another test of this process may have been first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let open = async |who: &Who| {
-            let mut request = reqwest::Client::new().get(format!("http://{address}/api/events"));
+            let mut request = client().get(format!("http://{address}/api/events"));
             for (name, value) in &who.0 {
                 request = request.header(*name, value);
             }
@@ -381,6 +382,27 @@ fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
             while events.next().await.is_some() {}
 
             let vera = login(&test, "vera").await;
+            let mut events = open(&vera).await;
+            let root = person("root", &[Role::Admin]);
+            auth::disable_user(&test.app, &root, &"vera".parse().unwrap())
+                .await
+                .unwrap();
+            while events.next().await.is_some() {}
+
+            let vera = logged_in(&test, "vanda", &[Role::Viewer]).await;
+            let mut events = open(&vera).await;
+            let roles: [Role; 0] = [];
+            auth::set_roles(&test.app, &root, &"vanda".parse().unwrap(), &roles)
+                .await
+                .unwrap();
+            while events.next().await.is_some() {}
+
+            let vera = logged_in(&test, "valerie", &[Role::Viewer]).await;
+            let mut events = open(&vera).await;
+            test.clock.advance_ms(control::limits::SESSION_MS);
+            while events.next().await.is_some() {}
+
+            let vera = login(&test, "valerie").await;
             let mut events = open(&vera).await;
             stop.send(()).unwrap();
             while events.next().await.is_some() {}

@@ -22,7 +22,22 @@ pub struct TestApp {
     pub clock: ManualClock,
     pub database: Database,
     pub artifacts: DirectoryStore,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
+}
+
+impl TestApp {
+    /// The settings as a file, for a verb that opens the store itself.
+    pub fn settings_file(&self) -> String {
+        let config = &self.app.config;
+        let path = self.folder.path().join("control.toml");
+        let text = format!(
+            "database = {:?}\nartifacts = {:?}\nkeys = {:?}\naudit_heads = {:?}\n\
+            [slots.usdcop-5m]\nenvironment = \"paper\"\ninstruments = [\"USDCOP\"]\n",
+            config.database, config.artifacts, config.keys, config.audit_heads
+        );
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
 }
 
 /// One slot `usdcop-5m` in `paper`.
@@ -41,6 +56,10 @@ pub fn app(database: Database) -> TestApp {
     )
     .unwrap();
     config.features = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/features").into();
+    config.database.clone_from(&database.url);
+    config.artifacts = folder.path().join("artifacts");
+    config.keys.clone_from(&key_folder);
+    config.audit_heads = folder.path().join("heads/audit-heads.jsonl");
     let clock = ManualClock::at(START);
     let artifacts = DirectoryStore::new(&folder.path().join("artifacts"));
     let app = App::new(
@@ -55,7 +74,7 @@ pub fn app(database: Database) -> TestApp {
         clock,
         database,
         artifacts,
-        _folder: folder,
+        folder,
     }
 }
 

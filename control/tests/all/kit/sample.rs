@@ -15,8 +15,9 @@ use contracts::numerics::Numerics;
 use contracts::production::{ActionBinding, FirstVote, Recommendation, Signed, bundle_hash, model_id};
 use contracts::time::{DayNumber, UtcMillis};
 use control::app::App;
+use control::audit::{self, Action, Event};
 use control::registry::Stage;
-use control::store::{Authorship, EvidenceRow, ExperimentRow, ModelRow, ProposalRow, ProposalStatus};
+use control::store::{Authorship, EvidenceRow, ExperimentRow, ModelRow, ProposalRow, ProposalStatus, Tx};
 
 use super::app::START;
 
@@ -44,6 +45,19 @@ fn frozen() -> Experiment {
     .unwrap()
 }
 
+/// The event that tells of what the transaction stored.
+async fn note(app: &App, tx: &mut Tx, action: Action, subject: &impl std::fmt::Display) {
+    let event = Event {
+        actor: "tests".to_owned(),
+        action,
+        subject: subject.to_string(),
+        body: serde_json::json!({}),
+    };
+    audit::append(tx, app.keys.audit(), app.now(), event)
+        .await
+        .unwrap();
+}
+
 /// The experiment `sample`, registered by `author`.
 pub async fn experiment(app: &App, author: &str) -> ExperimentRow {
     let (frozen, features) = (frozen(), features());
@@ -69,6 +83,7 @@ pub async fn experiment(app: &App, author: &str) -> ExperimentRow {
     tx.ensure_slot(&row.slot, &"paper".parse().unwrap(), START)
         .await
         .unwrap();
+    note(app, &mut tx, Action::ExperimentRegistered, &row.contract_id).await;
     tx.commit().await.unwrap();
     row
 }
@@ -129,6 +144,7 @@ pub async fn model(app: &App, experiment: &ExperimentRow, author: &str, seed: u3
     tx.insert_author(&row.model_id, &experiment.created_by, Authorship::Experiment)
         .await
         .unwrap();
+    note(app, &mut tx, Action::ModelRegistered, &row.model_id).await;
     tx.commit().await.unwrap();
     row
 }
@@ -230,6 +246,7 @@ pub async fn proposal(app: &App, model: &ModelRow, n: u32, shape: Shape) -> Prop
     let mut tx = app.store.begin().await.unwrap();
     tx.insert_proposal(&row).await.unwrap();
     tx.insert_evidence(&proposal_id, &shown, at).await.unwrap();
+    note(app, &mut tx, Action::Proposed, &proposal_id).await;
     tx.commit().await.unwrap();
     row
 }

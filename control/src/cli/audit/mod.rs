@@ -1,5 +1,7 @@
 //! `control audit`: the chain of everything that was done.
 
+mod verify;
+
 use serde_json::Value;
 
 use super::out::Sink;
@@ -20,6 +22,8 @@ pub struct Args {
 enum Verb {
     /// List events in order.
     List(ListArgs),
+    /// Check the chain, the heads kept outside the database, and every row against what its events say.
+    Verify(verify::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,9 +62,15 @@ fn action(word: &str) -> Result<Action, String> {
 /// Runs the verb.
 ///
 /// # Errors
-/// See [`super::remote`].
+/// See [`super::remote`] and [`verify::run`].
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
-    let Verb::List(args) = &args.verb;
+    match &args.verb {
+        Verb::List(args) => list(args, out),
+        Verb::Verify(args) => verify::run(args, out),
+    }
+}
+
+fn list(args: &ListArgs, out: Sink<'_>) -> Result<(), CliError> {
     let mut remote = args.server.remote(Who::Person, out)?;
     let call = Call::get(&["api", "audit"])
         .with("after", args.after)
