@@ -81,9 +81,17 @@ fn list(args: &ListArgs, out: Sink<'_>) -> Result<(), CliError> {
     block_on(remote.relay(call, shown))?
 }
 
+/// The rows an event tells of are for programs: they would fill the screen.
 fn shown(found: &Value) -> String {
+    let mut events = found["events"].clone();
+    for event in events.as_array_mut().into_iter().flatten() {
+        if let Some(body) = event["body"].as_object_mut() {
+            body.remove("rows");
+            body.remove("log");
+        }
+    }
     table(
-        &found["events"],
+        &events,
         &[
             ("SEQ", "/seq"),
             ("AT", "/created_at"),
