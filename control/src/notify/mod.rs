@@ -188,14 +188,19 @@ impl Notice<'_> {
                 receipt,
                 code,
                 detail,
-            } => format!(
-                "engine {} of slot {} refused generation {} ({}){}",
-                receipt.engine_id,
-                receipt.slot,
-                receipt.generation,
-                short(code.unwrap_or("no code")),
-                said(*detail)
-            ),
+            } => {
+                let which = receipt.generation.map_or_else(
+                    || "a contract".to_owned(),
+                    |generation| format!("generation {generation}"),
+                );
+                format!(
+                    "engine {} of slot {} refused {which} ({}){}",
+                    receipt.engine_id,
+                    receipt.slot,
+                    short(code.unwrap_or("no code")),
+                    said(*detail)
+                )
+            }
             Self::Halted { slot, by, reason } => format!("slot {slot} was halted by {by}: {}", short(reason)),
             Self::Resumed {
                 slot,

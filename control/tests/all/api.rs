@@ -402,6 +402,27 @@ fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
             test.clock.advance_ms(control::limits::SESSION_MS);
             while events.next().await.is_some() {}
 
+            let slot = Some("usdcop-5m");
+            user(&test, "enno", &[Role::Engine]).await;
+            let (secret, id) = token(&test, "enno", Scope::EngineSync, slot).await;
+            let mut events = open(&Who::token(&secret)).await;
+            auth::revoke_token(&test.app, &root, &id).await.unwrap();
+            while events.next().await.is_some() {}
+
+            let (secret, _) = token(&test, "enno", Scope::EngineSync, slot).await;
+            let mut events = open(&Who::token(&secret)).await;
+            test.clock.advance_ms(control::limits::DAY_MS);
+            while events.next().await.is_some() {}
+            let late = call(&test, &Who::token(&secret), "GET", "/api/events", None).await;
+            assert_eq!(late.code(), (401, "not_logged_in".to_owned()), "it ran out");
+
+            let (secret, _) = token(&test, "enno", Scope::EngineSync, slot).await;
+            let mut events = open(&Who::token(&secret)).await;
+            auth::disable_user(&test.app, &root, &"enno".parse().unwrap())
+                .await
+                .unwrap();
+            while events.next().await.is_some() {}
+
             let vera = login(&test, "valerie").await;
             let mut events = open(&vera).await;
             stop.send(()).unwrap();
