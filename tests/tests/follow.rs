@@ -1,0 +1,33 @@
+//! The engine following the control plane, on SQLite and PostgreSQL: what is voted for runs, what is not does not, and nothing stops
+//! when the control plane or its database does.
+#![expect(
+    clippy::unwrap_used,
+    clippy::large_futures,
+    reason = "a test may stop at the first surprise, and its futures are few"
+)]
+
+#[path = "follow/away.rs"]
+mod away;
+#[expect(dead_code, reason = "the tests of the live engine use all of it")]
+#[path = "all/live/client.rs"]
+mod client;
+#[path = "follow/edits.rs"]
+mod edits;
+#[path = "follow/flow.rs"]
+mod flow;
+#[path = "follow/killed.rs"]
+mod killed;
+#[path = "follow/kit.rs"]
+mod kit;
+#[path = "follow/liar.rs"]
+mod liar;
+#[path = "follow/models.rs"]
+mod models;
+#[path = "follow/place.rs"]
+mod place;
+#[path = "follow/plane.rs"]
+mod plane;
+#[path = "follow/server.rs"]
+mod server;
+#[path = "follow/tls.rs"]
+mod tls;
