@@ -1,10 +1,6 @@
 //! The engine following the control plane, on SQLite and PostgreSQL: what is voted for runs, what is not does not, and nothing stops
 //! when the control plane or its database does.
-#![expect(
-    clippy::unwrap_used,
-    clippy::large_futures,
-    reason = "a test may stop at the first surprise, and its futures are few"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 #[path = "follow/away.rs"]
 mod away;

@@ -1,12 +1,13 @@
 //! `control token`: what programs show instead of a password.
 
+use contracts::hash::TokenHash;
 use contracts::ids::{PersonId, SlotId};
 use serde_json::json;
 
 use super::out::Sink;
 use super::remote::{Call, ServerArgs, Who};
 use super::table::{fields, table};
-use super::{CliError, block_on};
+use super::{CliError, Exit, block_on};
 use crate::auth::Scope;
 
 /// Tokens.
@@ -34,6 +35,7 @@ The secret is in the answer and nowhere else: keep it in a file with mode 0600, 
 
 Examples:
   control token create --owner engine-1 --name host-a --scopes engine:sync --slot usdcop-5m --days 90
+  control token create --owner olga --name desk --scopes signals:read,positions:write --days 90 --engine
   control token create --owner rita --name pipeline --scopes research:write --days 30 --json")]
 struct CreateArgs {
     /// Whose it is: what it does counts as theirs.
@@ -51,6 +53,9 @@ struct CreateArgs {
     /// Days until it runs out, at most 366.
     #[arg(long, value_name = "DAYS")]
     days: u32,
+    /// Print its entry of engine.toml too: an engine checks its clients by itself, so that it needs nobody for that.
+    #[arg(long, conflicts_with = "slot")]
+    engine: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -88,6 +93,34 @@ fn token_id(text: &str) -> Result<String, String> {
     Err("an id has letters, digits and -".to_owned())
 }
 
+/// An engine's clients read signals and metrics and report positions; what else a token may do is not the engine's to check.
+fn for_engines(scopes: &[Scope]) -> Result<(), CliError> {
+    let other = |scope: &&Scope| {
+        !matches!(
+            scope,
+            Scope::SignalsRead | Scope::PositionsWrite | Scope::MetricsRead
+        )
+    };
+    match scopes.iter().find(other) {
+        None => Ok(()),
+        Some(scope) => Err(CliError::new(
+            Exit::Usage,
+            format!("an engine does not know the scope {}", scope.word()),
+            "with --engine give signals:read, positions:write or metrics:read",
+        )),
+    }
+}
+
+/// What goes into engine.toml: the token's hash, not the token.
+fn entry(args: &CreateArgs, made: &serde_json::Value) -> String {
+    let hash = TokenHash::of(made["token"].as_str().unwrap_or_default().as_bytes());
+    // A JSON text of these is a TOML text.
+    let (name, scopes, until) = (json!(args.name), json!(args.scopes), &made["expires_at"]);
+    format!(
+        "For engine.toml:\n\n[[tokens]]\nname = {name}\nsha256 = \"{hash}\"\nscopes = {scopes}\nexpires = {until}\n"
+    )
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -95,15 +128,23 @@ fn token_id(text: &str) -> Result<String, String> {
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
     match &args.verb {
         Verb::Create(args) => {
+            if args.engine {
+                for_engines(&args.scopes)?;
+            }
             let mut remote = args.server.remote(Who::Person, out)?;
             let body = json!({"owner": args.owner, "name": args.name, "scopes": args.scopes, "slot": args.slot,
                 "days": args.days});
             let made = |made: &serde_json::Value| {
+                let entry = if args.engine {
+                    entry(args, made)
+                } else {
+                    String::new()
+                };
                 let made = fields(
                     made,
                     &[("id", "/token_id"), ("until", "/expires_at"), ("token", "/token")],
                 );
-                format!("{made}The token is not shown again.\n")
+                format!("{made}The token is not shown again.\n{entry}")
             };
             block_on(remote.relay(Call::post(&["api", "tokens"], body), made))?
         }

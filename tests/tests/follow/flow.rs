@@ -23,12 +23,11 @@ async fn measured(plane: &Plane, engine: &mut Running, what: &str, moving: impl 
     engine.swapped(generation).await;
     let swapped = began.elapsed();
     // The test runner swallows what the macros print.
-    writeln!(
-        std::io::stderr(),
-        "{what} on {}: answered after {answered:?}, adopted after {swapped:?}",
+    let line = format!(
+        "{what} on {}: answered after {answered:?}, adopted after {swapped:?}\n",
         plane.test.database.kind
-    )
-    .unwrap();
+    );
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
     generation
 }
 

@@ -2,27 +2,19 @@
 
 use std::path::Path;
 
-use contracts::hash::Digest;
 use testkit::process::{Process, Watch, binary};
 
 use crate::kit::on_every_database;
 use crate::place::Place;
-use crate::plane::{Plane, SLOT};
+use crate::plane::Plane;
 
 /// `control serve` on what `plane` has stored, where it listened.
 fn serve(plane: &Plane, settings: &Path) -> Process {
-    // The artifacts' file names lie two folders below their store, which lies beside the keys.
-    let artifact = plane.test.artifacts.path(Digest::of(b"any"));
-    let artifacts = artifact.ancestors().nth(2).unwrap();
-    let folder = artifacts.parent().unwrap();
+    let stored = std::fs::read_to_string(plane.test.settings_file()).unwrap();
+    let features = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/features");
     let text = format!(
-        "listen = \"{listen}\"\ndatabase = \"{database}\"\nartifacts = \"{artifacts}\"\nkeys = \"{keys}\"\n\
-         features = \"{features}\"\n[slots.{SLOT}]\nenvironment = \"paper\"\ninstruments = [\"USDCOP\"]\n",
-        listen = plane.address(),
-        database = plane.test.database.url,
-        artifacts = artifacts.display(),
-        keys = folder.join("keys").display(),
-        features = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/features"),
+        "listen = \"{}\"\nfeatures = {features:?}\n{stored}",
+        plane.address()
     );
     std::fs::write(settings, text).unwrap();
     let words = ["serve", "--config", settings.to_str().unwrap()];

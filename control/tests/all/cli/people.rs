@@ -88,3 +88,32 @@ fn a_token_is_shown_instead_of_a_login_where_no_password_is_needed() {
     served.tell("nobody", "pending --token-file none", "");
     insta::assert_snapshot!("token", served.transcript());
 }
+
+#[test]
+fn a_token_for_an_engines_clients_comes_with_its_entry() {
+    let served = Served::start();
+    let roles = &[control::auth::Role::Admin, control::auth::Role::Operator];
+    served
+        .runtime
+        .block_on(crate::kit::http::user(&served.test, "ada", roles));
+    served.login("ada");
+    let create = |scopes: &str| {
+        let line = format!("token create --owner ada --name desk --scopes {scopes} --days 90 --engine");
+        let words: Vec<&str> = line.split(' ').collect();
+        served.run("ada", &words, "")
+    };
+    let said = create("signals:read,positions:write");
+    assert_eq!(said.code, 0, "{}", said.err);
+    let token = said
+        .out
+        .lines()
+        .find_map(|line| line.strip_prefix("token "))
+        .unwrap();
+    let (_, entry) = said.out.split_once("[[tokens]]\n").unwrap();
+    let entry: toml::Table = toml::from_str(entry).unwrap();
+    let hash = contracts::hash::TokenHash::of(token.trim().as_bytes());
+    assert_eq!(entry["sha256"].as_str(), Some(hash.to_hex().as_str()));
+    assert_eq!(entry["scopes"].as_array().unwrap().len(), 2);
+    assert!(!entry["expires"].as_str().unwrap().is_empty());
+    assert_eq!(create("research:write").code, 2);
+}
