@@ -159,7 +159,7 @@ fn without_hashes(text: &str) -> String {
     let mut word = String::new();
     let end = |word: &mut String, out: &mut String| {
         let hex = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let secret = word.len() > 16
+        let secret = word.len() >= 16
             && ["tvt_", "setup_", "tok-"]
                 .iter()
                 .any(|kind| word.starts_with(kind));

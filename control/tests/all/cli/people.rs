@@ -91,7 +91,7 @@ fn a_token_is_shown_instead_of_a_login_where_no_password_is_needed() {
 
 #[test]
 fn a_token_for_an_engines_clients_comes_with_its_entry() {
-    let served = Served::start();
+    let mut served = Served::start();
     let roles = &[control::auth::Role::Admin, control::auth::Role::Operator];
     served
         .runtime
