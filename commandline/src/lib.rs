@@ -1,8 +1,10 @@
-//! What the command lines of `engine` and `control` share: exit codes, how a verb fails, the log, and the two ends of `main`.
+//! What the command lines of `engine` and `control` share: exit codes, how a verb fails, the log, files of bars, and the two ends
+//! of `main`.
 //!
 //! A script can rely on one table of exit codes for both programs, and a person on one form of error: what, why, what to do.
 
 mod error;
+pub mod inputs;
 mod log;
 
 use std::io::Write as _;

@@ -11,6 +11,8 @@ mod api;
 mod api_login;
 #[path = "all/api_moves.rs"]
 mod api_moves;
+#[path = "all/bad_input.rs"]
+mod bad_input;
 #[path = "all/cli/mod.rs"]
 mod cli;
 

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod bytes;
 pub mod calendar;
+pub mod golden;
 pub mod instrument;
 pub mod limits;
 pub mod macros;

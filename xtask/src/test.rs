@@ -42,7 +42,7 @@ const STAGES: [(&str, &[&str]); 5] = [
 /// Checks that are no `cargo test`, and what carries each out.
 type Check = fn(&mut dyn FnMut(&str)) -> Result<(), String>;
 const CHECKS: [(&str, Check); 2] = [
-    ("live comparison with TA-Lib and pandas", oracle::run),
+    ("comparison with TA-Lib, numpy and pandas", oracle::run),
     ("demo", demo::check),
 ];
 

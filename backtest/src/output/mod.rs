@@ -21,14 +21,15 @@ pub enum OutputError {
     Json(#[from] serde_json::Error),
 }
 
-/// One row per used bar: times, prices, positions, equity and costs.
+/// One row per used bar: times, prices, positions, equity and costs. `caveats` stand in the file's metadata beside the fingerprint.
 ///
 /// # Errors
 /// [`OutputError::Parquet`].
-pub fn equity_parquet(outcome: &Outcome) -> Result<Vec<u8>, OutputError> {
+pub fn equity_parquet(outcome: &Outcome, caveats: &[String]) -> Result<Vec<u8>, OutputError> {
     let bars = &outcome.bars;
     write(
         "equity",
+        &metadata(outcome, caveats),
         &[
             (
                 "close_time",
@@ -57,19 +58,27 @@ pub fn equity_parquet(outcome: &Outcome) -> Result<Vec<u8>, OutputError> {
     )
 }
 
-/// One row per closed trade.
+/// What a table's metadata says about its run.
+fn metadata(outcome: &Outcome, caveats: &[String]) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![("fingerprint", outcome.fingerprint.to_hex())];
+    pairs.extend(caveats.iter().map(|caveat| ("caveat", caveat.clone())));
+    pairs
+}
+
+/// One row per closed trade; `caveats` as for [`equity_parquet`].
 ///
 /// # Errors
 /// [`OutputError::Parquet`].
 ///
 /// # Panics
 /// Never: a trade lasts less than 2³¹ bars, which are twenty thousand years.
-pub fn trades_parquet(outcome: &Outcome) -> Result<Vec<u8>, OutputError> {
+pub fn trades_parquet(outcome: &Outcome, caveats: &[String]) -> Result<Vec<u8>, OutputError> {
     let trades = &outcome.trades;
     let numbers = |of: fn(&crate::outcome::Trade) -> f64| Column::Number(trades.iter().map(of).collect());
     let bars = |bars: u32| i32::try_from(bars).expect("fewer than 2³¹ bars");
     write(
         "trades",
+        &metadata(outcome, caveats),
         &[
             (
                 "entry_time",
@@ -107,6 +116,7 @@ struct Summary<'a> {
     ruined: Option<UtcMillis>,
     bars: usize,
     sessions_per_year: f64,
+    caveats: &'a [String],
     metrics: &'a Metrics,
     sessions: &'a [SessionReturn],
 }
@@ -115,7 +125,11 @@ struct Summary<'a> {
 ///
 /// # Errors
 /// [`OutputError::Json`].
-pub fn metrics_json(outcome: &Outcome, metrics: &Metrics) -> Result<Vec<u8>, OutputError> {
+pub fn metrics_json(
+    outcome: &Outcome,
+    metrics: &Metrics,
+    caveats: &[String],
+) -> Result<Vec<u8>, OutputError> {
     let mut json = serde_json::to_vec_pretty(&Summary {
         instrument: &outcome.instrument,
         fingerprint: outcome.fingerprint,
@@ -124,6 +138,7 @@ pub fn metrics_json(outcome: &Outcome, metrics: &Metrics) -> Result<Vec<u8>, Out
         ruined: outcome.ruined,
         bars: outcome.bars.len(),
         sessions_per_year: outcome.sessions_per_year,
+        caveats,
         metrics,
         sessions: &outcome.sessions,
     })?;
@@ -156,8 +171,11 @@ mod tests {
     #[test]
     fn what_was_written_is_read_back_and_twice_the_same() {
         let run = noise(&[1.0, -2.0, 0.5]);
-        let equity = equity_parquet(&run).unwrap();
-        assert_eq!(equity, equity_parquet(&run).unwrap());
+        let caveats = ["unregistered".to_owned()];
+        let equity = equity_parquet(&run, &caveats).unwrap();
+        assert_eq!(equity, equity_parquet(&run, &caveats).unwrap());
+        let text = String::from_utf8_lossy(&equity);
+        assert!(text.contains("unregistered") && text.contains(&run.fingerprint.to_hex()));
         let found = rows(equity);
         assert_eq!(found.len(), 3);
         assert_eq!(field(&found[1], "equity"), Field::Double(run.bars[1].equity));
@@ -167,7 +185,7 @@ mod tests {
             field(&found[1], "close_time"),
             Field::TimestampMillis(run.bars[1].bar.close_time.0)
         );
-        let trades = rows(trades_parquet(&run).unwrap());
+        let trades = rows(trades_parquet(&run, &[]).unwrap());
         assert_eq!(trades.len(), 3);
         assert_eq!(field(&trades[0], "net"), Field::Double(run.trades[0].net));
         assert_eq!(field(&trades[0], "forced"), Field::Bool(false));
@@ -178,18 +196,20 @@ mod tests {
     fn a_run_without_trades_gives_an_empty_table() {
         let run = noise(&[0.0, 0.0]);
         assert!(run.trades.is_empty());
-        assert!(rows(trades_parquet(&run).unwrap()).is_empty());
+        assert!(rows(trades_parquet(&run, &[]).unwrap()).is_empty());
     }
 
     #[test]
     fn the_summary_names_the_fingerprint_and_every_figure() {
         let run = noise(&[1.0, -2.0, 0.5]);
         let metrics = measure(&run, None);
-        let json = metrics_json(&run, &metrics).unwrap();
-        assert_eq!(json, metrics_json(&run, &metrics).unwrap());
+        let caveats = ["unregistered".to_owned()];
+        let json = metrics_json(&run, &metrics, &caveats).unwrap();
+        assert_eq!(json, metrics_json(&run, &metrics, &caveats).unwrap());
         let read: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(read["fingerprint"], run.fingerprint.to_hex());
         assert_eq!(read["metrics"], serde_json::to_value(&metrics).unwrap());
         assert_eq!(read["sessions"].as_array().unwrap().len(), 3);
+        assert_eq!(read["caveats"][0], "unregistered");
     }
 }

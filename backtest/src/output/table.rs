@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parquet::basic::Compression;
 use parquet::data_type::{BoolType, DoubleType, Int32Type, Int64Type};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -37,16 +38,23 @@ impl Column {
     }
 }
 
-/// The file's bytes.
-pub fn write(table: &str, columns: &[(&str, Column)]) -> Result<Vec<u8>, OutputError> {
+/// The file's bytes; `metadata` is pairs of names and texts.
+pub fn write(
+    table: &str,
+    metadata: &[(&str, String)],
+    columns: &[(&str, Column)],
+) -> Result<Vec<u8>, OutputError> {
     let mut schema = format!("message {table} {{");
     for (name, column) in columns {
         write!(schema, " required {};", column.kind(name)).expect("writing to a string never fails");
     }
     schema.push_str(" }");
     let schema = Arc::new(parse_message_type(&schema)?);
+    let pair = |(name, text): &(&str, String)| KeyValue::new((*name).to_owned(), text.clone());
+    let pairs = metadata.iter().map(pair).collect();
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
+        .set_key_value_metadata(Some(pairs))
         .build();
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
     let mut group = writer.next_row_group()?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::axis::round_numbers;
 use super::escape::escape;
 
 const WIDTH: f64 = 1_000.0;
@@ -10,6 +11,8 @@ const LEFT: f64 = 90.0;
 const BOTTOM: f64 = 24.0;
 /// Points of a line: more would not be seen.
 const POINTS: usize = 1_000;
+/// More marks than this are drawn as points.
+const MARKS_AS_DOTS: usize = 200;
 
 /// A mark on a line: where (index of the value) and whether it is an entry to long, to short, or an exit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,26 +25,36 @@ pub struct Mark {
     pub class: &'static str,
 }
 
-/// A line of values; `first` and `last` are the labels of its ends. Of every stretch too short to be seen, lowest and highest value are
-/// drawn, so that no extreme is lost.
+/// A line of values; `labels` stand below the places they name. Of every stretch too short to be seen, lowest and highest value are drawn,
+/// so that no extreme is lost.
 #[must_use]
-pub fn line(title: &str, values: &[f64], marks: &[Mark], first: &str, last: &str) -> String {
+pub fn line(title: &str, values: &[f64], marks: &[Mark], labels: &[(usize, String)]) -> String {
     let Some((low, high)) = range(values.iter().copied()) else {
         return String::new();
     };
     let x = |at: usize| LEFT + (WIDTH - LEFT) * at as f64 / (values.len().max(2) - 1) as f64;
     let y = |value: f64| (HEIGHT - BOTTOM) * (1.0 - (value - low) / (high - low));
     let mut svg = open(title);
-    for step in 0..=4 {
-        let value = low + (high - low) * f64::from(step) / 4.0;
+    for (value, text) in round_numbers(low, high) {
         push(
             &mut svg,
             format_args!(
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{0:.1}\" y2=\"{0:.1}\"/><text x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\">{3}</text>",
+                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{0:.1}\" y2=\"{0:.1}\"/><text x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\">{text}</text>",
                 y(value),
                 LEFT - 6.0,
-                y(value) + 4.0,
-                number(value)
+                y(value) + 4.0
+            ),
+        );
+    }
+    for (at, text) in labels {
+        push(
+            &mut svg,
+            format_args!(
+                "<line class=\"grid\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" y2=\"{1}\"/><text x=\"{0:.1}\" y=\"{2}\">{3}</text>",
+                x(*at),
+                HEIGHT - BOTTOM,
+                HEIGHT - 6.0,
+                escape(text)
             ),
         );
     }
@@ -56,26 +69,20 @@ pub fn line(title: &str, values: &[f64], marks: &[Mark], first: &str, last: &str
         }
     }
     svg.push_str("\"/>");
+    // Many marks are points, few are dots.
+    let radius = if marks.len() > MARKS_AS_DOTS { 1.2 } else { 3.0 };
     for mark in marks {
         push(
             &mut svg,
             format_args!(
-                "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"/>",
+                "<circle class=\"{}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius}\"/>",
                 mark.class,
                 x(mark.at),
                 y(mark.value.clamp(low, high))
             ),
         );
     }
-    let base = HEIGHT - 6.0;
-    push(
-        &mut svg,
-        format_args!(
-            "<text x=\"{LEFT}\" y=\"{base}\">{}</text><text x=\"{WIDTH}\" y=\"{base}\" text-anchor=\"end\">{}</text></svg>",
-            escape(first),
-            escape(last)
-        ),
-    );
+    svg.push_str("</svg>");
     svg
 }
 
@@ -93,7 +100,7 @@ pub fn histogram(title: &str, values: &[f64], bins: usize) -> String {
     let most = f64::from(counts.iter().copied().max().unwrap_or(1).max(1));
     let wide = (WIDTH - LEFT) / bins as f64;
     let mut svg = open(title);
-    for (bin, count) in counts.iter().enumerate() {
+    for (bin, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let tall = (HEIGHT - BOTTOM - 14.0) * f64::from(*count) / most;
         let (x, y) = (LEFT + wide * bin as f64, HEIGHT - BOTTOM - tall);
         push(
@@ -106,15 +113,17 @@ pub fn histogram(title: &str, values: &[f64], bins: usize) -> String {
             ),
         );
     }
-    let base = HEIGHT - 6.0;
-    push(
-        &mut svg,
-        format_args!(
-            "<text x=\"{LEFT}\" y=\"{base}\">{}</text><text x=\"{WIDTH}\" y=\"{base}\" text-anchor=\"end\">{}</text></svg>",
-            number(low),
-            number(high)
-        ),
-    );
+    for (value, text) in round_numbers(low, high) {
+        let x = LEFT + (WIDTH - LEFT) * (value - low) / (high - low);
+        push(
+            &mut svg,
+            format_args!(
+                "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{text}</text>",
+                HEIGHT - 6.0
+            ),
+        );
+    }
+    svg.push_str("</svg>");
     svg
 }
 
@@ -175,7 +184,7 @@ mod tests {
     fn no_extreme_of_a_long_line_is_lost() {
         let mut values = vec![1.0; 50_000];
         values[33_333] = 9.0;
-        let svg = line("t", &values, &[], "a", "<b>");
+        let svg = line("t", &values, &[], &[(0, "<b>".to_owned())]);
         assert!(svg.contains(",0.0 "), "the peak is at the top edge");
         assert!(svg.len() < 60_000, "{} bytes", svg.len());
         assert!(svg.contains("&lt;b&gt;") && !svg.contains("<b>"));
@@ -183,9 +192,9 @@ mod tests {
 
     #[test]
     fn nothing_to_draw_is_no_chart_and_a_constant_is_one() {
-        assert_eq!(line("t", &[], &[], "", ""), "");
+        assert_eq!(line("t", &[], &[], &[]), "");
         assert_eq!(histogram("t", &[f64::NAN], 3), "");
-        assert!(!line("t", &[0.0, 0.0], &[], "", "").contains("NaN"));
+        assert!(!line("t", &[0.0, 0.0], &[], &[]).contains("NaN"));
     }
 
     #[test]

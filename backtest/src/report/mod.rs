@@ -1,5 +1,6 @@
 //! One self-contained HTML page about a run: charts as inline SVG, no script, nothing fetched. All text in it is escaped.
 
+mod axis;
 mod chart;
 mod escape;
 mod monthly;
@@ -16,7 +17,7 @@ const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:1040px;m
 h1{font-size:1.5em}h2{font-size:1.1em;margin:1.6em 0 .4em}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 td,th{padding:.2em .7em;border-bottom:1px solid #d8dee4;text-align:right}td:first-child,th:first-child{text-align:left}\
 svg{width:100%;height:auto}svg text{font-size:11px;fill:#57606a}polyline{fill:none;stroke:#0969da;stroke-width:1.2}rect{fill:#0969da}\
-.grid{stroke:#eaeef2}.long{fill:#1a7f37}.short{fill:#cf222e}.exit{fill:#6e7781}.missed{color:#cf222e;font-weight:600}\
+.grid{stroke:#eaeef2}circle{fill-opacity:.7}.lost{color:#cf222e}.note{margin:.4em 0}h1{overflow-wrap:anywhere}code{overflow-wrap:anywhere}.long{fill:#1a7f37}.short{fill:#cf222e}.exit{fill:#6e7781}.missed{color:#cf222e;font-weight:600}\
 .note{background:#fff8c5;padding:.6em .9em}";
 
 /// What a page is about.
@@ -63,12 +64,27 @@ pub fn html(report: &Report<'_>) -> String {
             format_args!("<p class=\"note\">{}</p>", escape(caveat)),
         );
     }
+    page.push_str(&withheld(outcome));
     page.push_str(&criteria(report.criteria));
     page.push_str(&charts(outcome));
     page.push_str(&monthly::table(outcome));
     page.push_str(&figures(report.metrics));
     page.push_str("</body></html>\n");
     page
+}
+
+/// Bars at which nothing was decided, by reason.
+fn withheld(outcome: &Outcome) -> String {
+    let counts: Vec<String> = outcome
+        .counts
+        .withheld
+        .iter()
+        .map(|(reason, bars)| format!("{} {bars}", escape(reason)))
+        .collect();
+    if counts.is_empty() {
+        return String::new();
+    }
+    format!("<p>Bars without a decision: {}</p>", counts.join(", "))
 }
 
 fn push(out: &mut String, what: std::fmt::Arguments<'_>) {
@@ -91,19 +107,15 @@ fn charts(outcome: &Outcome) -> String {
         .iter()
         .map(|session| session.value * 100.0)
         .collect();
-    let (first, last) = match (outcome.bars.first(), outcome.bars.last()) {
-        (Some(first), Some(last)) => (first.session.to_string(), last.session.to_string()),
-        _ => return String::new(),
-    };
+    let months = axis::months(&outcome.bars);
     [
-        line("Equity, net of costs", &equity, &[], &first, &last),
-        line("Drawdown from the peak, %", &drawdown, &[], &first, &last),
+        line("Equity, net of costs", &equity, &[], &months),
+        line("Drawdown from the peak, %", &drawdown, &[], &months),
         line(
             "Price with entries (green long, red short) and exits (grey)",
             &price,
             &marks(outcome),
-            &first,
-            &last,
+            &months,
         ),
         histogram("Returns of the sessions, %", &returns, 30),
     ]
@@ -159,19 +171,45 @@ fn criteria(rows: &[CriterionResult]) -> String {
     out
 }
 
-/// Every figure under its name in the evidence.
+/// Figures that are looked at first; the rest follows by name.
+const FIRST: [&str; 10] = [
+    "sharpe_ratio",
+    "total_return",
+    "max_drawdown",
+    "max_drawdown_upper95",
+    "win_rate",
+    "profit_factor",
+    "total_trades",
+    "avg_trade_pnl",
+    "psr",
+    "dsr",
+];
+
+/// Every figure under its name in the evidence; shares and rates as fractions, money in quote currency.
 fn figures(metrics: &Metrics) -> String {
     let mut out =
-        "<h2>Figures</h2><table><tr><th>figure</th><th>value</th><th>95 % interval</th></tr>".to_owned();
+        "<h2>Figures</h2><p>Shares and rates are fractions, money is in quote currency.</p><table><tr><th>figure</th><th>value</th><th>95 % interval</th></tr>".to_owned();
     let all = serde_json::to_value(metrics).expect("figures are plain data with text keys");
-    for (name, figure) in all.as_object().into_iter().flatten() {
+    let all = all.as_object().into_iter().flatten();
+    // The window stands in the heading.
+    let mut all: Vec<_> = all.filter(|(name, _)| !name.starts_with("test_period")).collect();
+    all.sort_by_key(|(name, _)| {
+        FIRST
+            .iter()
+            .position(|first| first == name)
+            .unwrap_or(FIRST.len())
+    });
+    for (name, figure) in all {
         let shown = |value: &serde_json::Value| match value {
             serde_json::Value::Number(n) if n.is_f64() => n.as_f64().map_or_else(String::new, number),
             serde_json::Value::String(text) => escape(text),
             other => other.to_string(),
         };
         let (value, interval) = match figure.get("value") {
-            Some(serde_json::Value::Null) => (shown(&figure["undefined"]), String::new()),
+            Some(serde_json::Value::Null) => (
+                format!("undefined: {}", shown(&figure["undefined"])),
+                String::new(),
+            ),
             Some(value) => {
                 let ci = figure.get("ci95");
                 let interval = ci.map_or_else(String::new, |ci| {

@@ -5,6 +5,10 @@ use std::fmt::Write as _;
 
 use crate::outcome::Outcome;
 
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// Compounded session returns of each month and year, in percent.
 pub fn table(outcome: &Outcome) -> String {
     let mut years: BTreeMap<String, BTreeMap<u8, f64>> = BTreeMap::new();
@@ -24,11 +28,14 @@ pub fn table(outcome: &Outcome) -> String {
         *growth *= 1.0 + session.value;
     }
     let mut out = "<h2>Returns by month, %</h2><table><tr><th>year</th>".to_owned();
-    for month in 1..=12 {
+    for month in MONTHS {
         write!(out, "<th>{month}</th>").expect("writing to a string never fails");
     }
     out.push_str("<th>year</th></tr>");
-    let percent = |growth: f64| format!("<td>{:.2}</td>", (growth - 1.0) * 100.0);
+    let percent = |growth: f64| {
+        let class = if growth < 1.0 { " class=\"lost\"" } else { "" };
+        format!("<td{class}>{:.2}</td>", (growth - 1.0) * 100.0)
+    };
     for (year, months) in years {
         out.push_str(&format!("<tr><td>{year}</td>"));
         for month in 1..=12 {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::criteria::{CriterionName, CriterionResult, Defect};
 pub use self::metrics::{Interval, Measured, Metrics, Undefined};
 use crate::action::PositionSource;
-use crate::experiment::{FillRule, OvernightRule};
+use crate::experiment::{EnvironmentSection, FillRule, OvernightRule};
 use crate::hash::{
     BundleHash, ConfigHash, DatasetHash, Digest, EvidenceDigest, ExecHash, FeatureContractHash, ModelHash,
     NormStatsHash,
@@ -100,6 +100,23 @@ pub struct ExecutionSettings {
     pub stale_after_bars: u32,
     /// Where the observation's position comes from.
     pub position_source: PositionSource,
+}
+
+impl From<&EnvironmentSection> for ExecutionSettings {
+    /// As an experiment asks for; an order fills at the next bar it may.
+    fn from(asked: &EnvironmentSection) -> Self {
+        Self {
+            initial_capital: asked.initial_capital,
+            position_size: asked.position_size,
+            transaction_cost_bps: asked.transaction_cost_bps,
+            slippage_bps: asked.slippage_bps,
+            fill: asked.fill,
+            latency_bars: 1,
+            overnight: asked.overnight,
+            stale_after_bars: asked.stale_after_bars,
+            position_source: asked.position_source,
+        }
+    }
 }
 
 /// Counts that a reader of the figures must know.

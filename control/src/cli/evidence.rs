@@ -76,14 +76,20 @@ pub fn shown(proposal: &Value) -> String {
             cell(&test["finding"])
         ));
     }
-    for caveat in evidence["caveats"].as_array().into_iter().flatten() {
-        text.push_str(&format!("\nNote: {}\n", cell(caveat)));
-    }
+    text.push('\n');
+    text.push_str(&notes(&evidence["caveats"]));
     text.push_str(&format!(
         "\nevidence_digest  {}\n",
         cell(&proposal["evidence_digest"])
     ));
     text
+}
+
+/// What the figures leave out.
+#[must_use]
+pub fn notes(caveats: &Value) -> String {
+    let lines = caveats.as_array().into_iter().flatten();
+    lines.map(|caveat| format!("Note: {}\n", cell(caveat))).collect()
 }
 
 /// The table of criteria.

@@ -6,6 +6,7 @@
 //! ([`remote`]); only `serve`, `migrate`, `key` and `audit verify` open the store and the keys themselves.
 
 pub mod audit;
+pub mod backtest;
 mod evidence;
 pub mod experiment;
 pub mod key;
@@ -82,6 +83,8 @@ pub enum Command {
     Setup(login::SetupArgs),
     /// Check experiments.
     Experiment(experiment::Args),
+    /// Run a model over an experiment's holdout, here.
+    Backtest(Box<backtest::Args>),
     /// List, show and withdraw models.
     Model(model::Args),
     /// List and show proposals.
@@ -132,6 +135,7 @@ impl Command {
             Self::Whoami(args) => login::whoami(args, out),
             Self::Setup(args) => login::setup(args, out),
             Self::Experiment(args) => experiment::run(args, out),
+            Self::Backtest(args) => backtest::run(args, out),
             Self::Model(args) => model::run(args, out),
             Self::Proposal(args) => proposal::run(args, out),
             Self::Pending(args) => proposal::pending(args, out),

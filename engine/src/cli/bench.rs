@@ -8,7 +8,6 @@ use contracts::production::ProductionContract;
 use strategy::plan::FeaturePlan;
 use strategy::policy::source::Graph;
 
-use super::inputs::{BarArgs, OnBadArg, StampArg};
 use super::out::Stdout;
 use super::tape::tape_of;
 use super::{CliError, Exit, OrExit};
@@ -19,6 +18,7 @@ use crate::bundle::{ArtifactSource as _, BuildOptions};
 use crate::clock::SystemClock;
 use crate::drivers::load::{ArtifactDir, listed};
 use crate::feeds::file_server::Tape;
+use commandline::inputs::{BarArgs, OnBadArg, StampArg};
 
 /// Measure a bar's way through the core on this machine, stage by stage.
 #[derive(Debug, clap::Args)]

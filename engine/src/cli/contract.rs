@@ -13,13 +13,13 @@ use contracts::signing::{
 use rand::TryRngCore as _;
 use strategy::onnx::inspect::{Dense, Reduction};
 
-use super::inputs::{self, BarArgs, OnBadArg, StampArg};
 use super::out::Stdout;
 use super::{CliError, Exit, OrExit};
 use crate::bundle::build::{BuildOptions, load, verify};
 use crate::bundle::make::{GoldenInputs, Made, MakeError, MakeRequest, make};
 use crate::clock::{Clock as _, SystemClock};
 use crate::follower::source::replace;
+use commandline::inputs::{self, BarArgs, OnBadArg, StampArg};
 
 /// Contracts for models nobody voted for.
 #[derive(Debug, clap::Args)]

@@ -13,8 +13,8 @@ use contracts::time::UtcMillis;
 use strategy::macros::{MacroInsert, MacroState};
 use strategy::plan::{FeaturePlan, Observed};
 
-use super::inputs::{self, BarArgs};
 use super::{CliError, Exit, OrExit};
+use commandline::inputs::{self, BarArgs};
 
 /// Compute the features of a bar file, before normalisation.
 ///

@@ -8,11 +8,11 @@ use contracts::features::load_contract;
 use contracts::ids::InstrumentId;
 use contracts::native::{FeedMode, Speed};
 
-use super::inputs::BarArgs;
 use super::out::Stdout;
 use super::tape::tape_of;
 use super::{CliError, Exit, OrExit};
 use crate::feeds::file_server::{FileServer, FileServerHandle, FileServerOptions, Tape};
+use commandline::inputs::BarArgs;
 
 /// Serve bar files as a native feed that announces a replay.
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,6 @@ pub mod contract;
 pub mod features;
 pub mod feed;
 pub mod halt;
-pub mod inputs;
 pub mod journal;
 pub mod local;
 pub mod out;

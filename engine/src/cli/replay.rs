@@ -8,7 +8,6 @@ use contracts::ids::InstrumentId;
 use contracts::signing::{KeyPurpose, PublicKey, TrustedKey, TrustedKeys};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::inputs::BarArgs;
 use super::tape::tape_of;
 use super::{CliError, Exit, OrExit};
 use crate::bundle::build::verify;
@@ -23,6 +22,7 @@ use crate::drivers::replay::{Lines, confirmation, inputs, run as replay};
 use crate::drivers::start::begin_journal;
 use crate::feeds::file_server::Tape;
 use crate::journal::JournalOptions;
+use commandline::inputs::BarArgs;
 
 /// Run bar files through a contract's model and write the messages a live engine would send; or verify a journal.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ use contracts::ids::{InstrumentId, SeriesId};
 use contracts::time::{DayNumber, UtcMillis};
 use strategy::calendar::Calendar;
 
-use super::inputs::{self, BarArgs};
 use super::{CliError, Exit, OrExit};
 use crate::feeds::file_server::{Tape, TapeMacro, visible_everywhere};
+use commandline::inputs::{self, BarArgs};
 
 /// Reads the files; `features` says when daily values become visible, without it they are sent as early as any calendar could.
 ///

@@ -3,6 +3,7 @@
 //! A test is a transcript: every command line with what it printed and its exit code, held against a committed one. What differs from run
 //! to run (the port, hashes, secrets) is shown as a word.
 
+mod backtest;
 mod people;
 mod refusals;
 mod votes;
@@ -28,6 +29,9 @@ pub struct Served {
     stop: Option<oneshot::Sender<()>>,
     transcript: String,
 }
+
+/// Variables that say where ONNX Runtime lies.
+const SEEN: [&str; 3] = ["HOME", "XDG_CACHE_HOME", "ORT_DYLIB_PATH"];
 
 /// What a command line came to.
 pub struct Said {
@@ -80,12 +84,13 @@ impl Served {
         self.home.path().join(format!("{who}.json"))
     }
 
-    /// Runs `control` as somebody; nothing of the outside environment is seen.
+    /// Runs `control` as somebody; of the outside environment only the way to ONNX Runtime is seen.
     pub fn run(&self, who: &str, words: &[&str], stdin: &str) -> Said {
         let mut child = Command::new(env!("CARGO_BIN_EXE_control"))
             .args(words)
             .current_dir(self.home.path())
             .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| SEEN.iter().any(|seen| *seen == name)))
             .env("CONTROL_URL", &self.url)
             .env("CONTROL_SESSION", self.login_file(who))
             .stdin(Stdio::piped())

@@ -8,7 +8,7 @@ use super::none;
 
 /// Who may stand on whom, directly or through others.
 const MAY_USE: [(&str, &[&str]); 7] = [
-    ("commandline", &[]),
+    ("commandline", &["contracts"]),
     ("contracts", &[]),
     ("strategy", &["contracts"]),
     ("engine", &["commandline", "contracts", "strategy"]),

@@ -1,4 +1,4 @@
-//! The options that name bars and daily values, the same for every verb that reads files.
+//! The options that name bars and daily values, the same for every verb of both programs that reads files.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use contracts::files::{
 };
 use contracts::ids::InstrumentId;
 
-use super::{CliError, Exit, OrExit};
+use crate::error::{CliError, Exit, OrExit as _};
 
 /// Which end of the bar the time column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,0 +1,80 @@
+//! What a backtest leaves on disk.
+
+use std::path::{Path, PathBuf};
+
+use backtest::outcome::Outcome;
+use backtest::output::{OutputError, equity_parquet, metrics_json, trades_parquet};
+use backtest::report::{Report, html};
+use contracts::evidence::{CriterionResult, Metrics};
+
+use crate::cli::{CliError, Exit, OrExit};
+
+/// A run and what is said about it.
+pub struct Written<'a> {
+    /// Which model under which experiment.
+    pub title: &'a str,
+    /// The run.
+    pub outcome: &'a Outcome,
+    /// Its figures.
+    pub metrics: &'a Metrics,
+    /// The gates.
+    pub criteria: &'a [CriterionResult],
+    /// What stands on every file.
+    pub caveats: &'a [String],
+}
+
+impl Written<'_> {
+    /// Writes tables and figures into `folder` and a page to `report`; the files' names.
+    ///
+    /// # Errors
+    /// [`Exit::Io`] for what cannot be written.
+    pub fn write(&self, folder: &Path, report: Option<&Path>) -> Result<Vec<PathBuf>, CliError> {
+        let failed = |error: OutputError| {
+            CliError::new(
+                Exit::Software,
+                "the output cannot be made",
+                "see the message below",
+            )
+            .caused_by(error)
+        };
+        let mut files = vec![
+            (
+                folder.join("equity.parquet"),
+                equity_parquet(self.outcome, self.caveats).map_err(failed)?,
+            ),
+            (
+                folder.join("trades.parquet"),
+                trades_parquet(self.outcome, self.caveats).map_err(failed)?,
+            ),
+            (
+                folder.join("metrics.json"),
+                metrics_json(self.outcome, self.metrics, self.caveats).map_err(failed)?,
+            ),
+        ];
+        if let Some(path) = report {
+            let page = html(&Report {
+                title: self.title,
+                outcome: self.outcome,
+                metrics: self.metrics,
+                criteria: self.criteria,
+                caveats: self.caveats,
+            });
+            files.push((path.to_owned(), page.into_bytes()));
+        }
+        for (path, bytes) in &files {
+            write(path, bytes).or_exit(
+                Exit::Io,
+                format!("cannot write {}", path.display()),
+                "check the directory, its rights and its room",
+            )?;
+        }
+        Ok(files.into_iter().map(|(path, _)| path).collect())
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, bytes)
+}

@@ -1,0 +1,153 @@
+//! `control backtest` on the real bars: one fingerprint whichever way it is computed, what it writes, what it refuses.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use strategy::onnx::testmodels::{Shape, norm_stats, ppo_continuous};
+
+use super::{Said, Served};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The real bars, or a line that says what was skipped.
+fn data(test: &str) -> Option<PathBuf> {
+    let folder = Path::new(ROOT).join("../shared/data");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "SKIPPED: {test}: ../shared/data not found").ok();
+    None
+}
+
+/// A home with a model, its scaler and an experiment of low costs over the last weeks of the bars.
+struct Bench {
+    served: Served,
+    data: PathBuf,
+}
+
+impl Bench {
+    fn new(data: PathBuf) -> Self {
+        let served = Served::start();
+        let home = served.home.path();
+        let features = Path::new(ROOT).join("config/features/usdcop_15.yaml");
+        let features = contracts::features::load_contract(&features).unwrap();
+        std::fs::write(home.join("model.onnx"), ppo_continuous(&Shape::new(7, 15)).bytes).unwrap();
+        let stats = serde_json::to_vec(&norm_stats(&features)).unwrap();
+        std::fs::write(home.join("norm_stats.json"), stats).unwrap();
+        let shipped = Path::new(ROOT).join("config/experiments/usdcop_ppo_baseline.yaml");
+        let yaml = std::fs::read_to_string(shipped).unwrap();
+        let yaml = yaml
+            .replace("transaction_cost_bps: 75", "transaction_cost_bps: 0.2")
+            .replace("test: {start: 2025-07-01", "test: {start: 2026-02-02");
+        std::fs::write(home.join("experiment.yaml"), yaml).unwrap();
+        Self { served, data }
+    }
+
+    fn run(&self, more: &[&str]) -> Said {
+        let features = format!("{ROOT}/config/features");
+        let bars = self.data.join("usdcop_5m.csv.gz");
+        let daily = self.data.join("macro_daily.csv");
+        let mut words = vec![
+            "backtest",
+            "--experiment",
+            "experiment.yaml",
+            "--features",
+            &features,
+            "--stamp",
+            "open",
+            "--bars",
+            bars.to_str().unwrap(),
+            "--macro",
+            daily.to_str().unwrap(),
+        ];
+        for (option, value) in [
+            ("--model", "model.onnx"),
+            ("--norm-stats", "norm_stats.json"),
+            ("--out", "out"),
+        ] {
+            if !more.contains(&option) {
+                words.extend([option, value]);
+            }
+        }
+        words.extend(more);
+        self.served.run("nobody", &words, "")
+    }
+}
+
+#[test]
+fn every_way_to_compute_it_gives_one_fingerprint_and_says_that_it_was_not_counted() {
+    let Some(data) = data("control backtest on the real bars") else {
+        return;
+    };
+    let bench = Bench::new(data);
+    let home = bench.served.home.path();
+    let mut first: Option<Value> = None;
+    for how in [
+        &["--threads", "1"][..],
+        &["--threads", "2"],
+        &["--threads", "2"],
+        &["--bar-by-bar"],
+    ] {
+        let words = [&["--unregistered", "--json", "--report", "out/report.html"], how].concat();
+        let said = bench.run(&words);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let document = said.json();
+        assert!(
+            document["metrics"]["total_trades"].as_u64().unwrap() > 20,
+            "{document}"
+        );
+        assert_eq!(document["unregistered"], true);
+        let caveat = document["caveats"][0].as_str().unwrap();
+        assert!(caveat.starts_with("unregistered: "), "{caveat}");
+        for file in ["equity.parquet", "trades.parquet", "metrics.json", "report.html"] {
+            let bytes = std::fs::read(home.join("out").join(file)).unwrap();
+            assert!(
+                String::from_utf8_lossy(&bytes).contains(caveat),
+                "{file} does not say it"
+            );
+        }
+        let before = first.get_or_insert_with(|| document.clone());
+        assert_eq!(*before, document, "{how:?}");
+    }
+    let said = bench.run(&["--unregistered"]);
+    let text = said.out;
+    for part in [
+        "min_sharpe",
+        "sharpe_ratio",
+        "Note: unregistered: ",
+        "wrote out/equity.parquet",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let Some(data) = data("control backtest's refusals") else {
+        return;
+    };
+    let bench = Bench::new(data);
+    let home = bench.served.home.path();
+    std::fs::write(home.join("text"), "text").unwrap();
+    for (more, code, part) in [
+        (
+            &["--unregistered", "--model", "none.onnx"][..],
+            66,
+            "cannot read none.onnx",
+        ),
+        (&["--unregistered", "--model", "text"], 65, "text is refused"),
+        (&["--unregistered", "--norm-stats", "text"], 65, "norm stats"),
+        (
+            &["--unregistered", "--out", "text/deep"],
+            74,
+            "cannot write text/deep",
+        ),
+        (&["--unregistered", "--contract", "text"], 2, "--contract"),
+    ] {
+        let said = bench.run(more);
+        assert_eq!(said.code, code, "{more:?}: {}{}", said.out, said.err);
+        assert!(said.err.contains(part), "{more:?}: {}", said.err);
+        assert!(!home.join("out").exists(), "{more:?} left files");
+    }
+}
