@@ -81,7 +81,7 @@ mod tests {
             row.session = contracts::time::DayNumber(20_089 + at as i32);
         }
         let found = months(&run.bars);
-        assert_eq!(found, [(0, "2025-01".to_owned()), (31 - 1, "2025-02".to_owned())]);
+        assert_eq!(found, [(0, "2025-01".to_owned()), (31, "2025-02".to_owned())]);
         assert!(months(&[]).is_empty());
     }
 }
