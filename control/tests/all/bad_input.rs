@@ -286,10 +286,10 @@ fn no_body_but_the_one_that_is_asked_for_does_anything() {
                 }
             }
         }
-        // A halt of the slot with a reason of one letter is one that was asked for; so is nothing else.
+        // A halt of the slot with a reason of one letter is one that was asked for, and told; so is nothing else.
         let after = rows(&test.database).await;
         let changed: Vec<_> = before.iter().zip(&after).filter(|(a, b)| a != b).collect();
-        let expected = |name: &str| ["directives", "slots"].contains(&name);
+        let expected = |name: &str| ["directives", "outbox", "slots"].contains(&name);
         assert!(changed.iter().all(|(table, _)| expected(&table.0)), "{changed:?}");
     });
 }
