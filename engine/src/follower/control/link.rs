@@ -8,7 +8,7 @@ use std::time::Duration;
 use contracts::ids::SlotId;
 use contracts::limits::CONTRACT_BYTES_MAX;
 use serde::Deserialize;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::client::{AskError, Client};
 use super::events::Events;
@@ -34,6 +34,19 @@ pub(super) enum Document {
     Absent,
     /// As it came.
     Present(Vec<u8>),
+}
+
+impl Document {
+    /// Takes a newer answer, where there is one; true when it is another.
+    fn renew(&mut self, newer: Option<Self>) -> bool {
+        match newer {
+            Some(newer) if newer != *self => {
+                *self = newer;
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The newest answers; an answer stays when the control plane goes away.
@@ -128,15 +141,17 @@ impl Link {
         let idle = Duration::from_millis(CONTROL_IDLE_MS);
         let mut poll = interval(Duration::from_millis(CONTROL_POLL_MS));
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard_at = Instant::now();
         loop {
             let heard = tokio::select! {
-                heard = timeout(idle, events.next()) => heard,
+                heard = timeout_at(heard_at + idle, events.next()) => heard,
                 // The first tick is at once.
                 _ = poll.tick() => {
                     self.ask_both().await;
                     continue;
                 }
             };
+            heard_at = Instant::now();
             match heard {
                 Ok(Ok(Some(data))) if concerns(&data, &self.slot) => self.ask_both().await,
                 Ok(Ok(_)) => {}
@@ -150,22 +165,12 @@ impl Link {
     async fn ask_both(&self) {
         let contract = self.ask("contract", "no_contract").await;
         let directive = self.ask("directive", "no_directive").await;
-        let mut changed = false;
-        {
+        let changed = {
             let mut known = self.known();
-            for (answer, place) in [(contract, true), (directive, false)] {
-                let place = if place {
-                    &mut known.contract
-                } else {
-                    &mut known.directive
-                };
-                if let Some(answer) = answer.filter(|answer| answer != place) {
-                    *place = answer;
-                    changed = true;
-                }
-            }
             known.asked = true;
-        }
+            let contract = known.contract.renew(contract);
+            known.directive.renew(directive) || contract
+        };
         self.first.notify_all();
         if changed {
             self.bell.ring();
