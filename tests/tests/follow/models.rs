@@ -1,30 +1,22 @@
 //! Registered models that an engine can run.
 
 use contracts::hash::Digest;
+use contracts::numerics::Executor;
 use contracts::production::{bundle_hash, model_id};
-use contracts::time::UtcMillis;
 use control::app::App;
 use control::registry::Stage;
 use control::store::{Authorship, ExperimentRow, ModelRow};
-use engine::bundle::make::{GoldenInputs, MakeRequest, make};
-use strategy::onnx::testmodels::{Shape, ppo_continuous};
-use testkit::rig;
+use testkit::live::{MakeSpec, made};
 
 /// A model of its own per `seed`, registered by `author` as a registration does it: its artifacts are what an engine checks.
 pub async fn model(app: &App, experiment: &ExperimentRow, author: &str, seed: u64) -> ModelRow {
-    let features = &experiment.feature_contract;
-    let made = make(MakeRequest {
-        model: &ppo_continuous(&Shape::new(seed, features.features.len())).bytes,
-        norm_stats: &serde_json::to_vec(&rig::norm_stats(features)).unwrap(),
-        features: features.clone(),
-        slot: experiment.slot.clone(),
-        action_output: None,
-        executor: None,
-        golden: GoldenInputs::Drawn,
-        created_at: UtcMillis(1_000),
-        key: app.keys.contract(),
-    })
-    .unwrap();
+    let made = made(&MakeSpec {
+        features: &experiment.feature_contract,
+        seed,
+        executor: Executor::Dense,
+        generation: 1,
+        hidden: 64,
+    });
     for bytes in made.artifacts.values() {
         app.artifacts.put(bytes).unwrap();
     }
