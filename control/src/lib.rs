@@ -8,6 +8,7 @@ pub mod app;
 pub mod artifacts;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 mod causes;
 pub mod cli;
 pub mod clock;

@@ -82,6 +82,8 @@ pub const HEAD_PERIOD_MS: i64 = 60 * 60 * 1000;
 pub const CHAIN_PAGE_ROWS: u32 = 500;
 /// Findings of one kind that are told one by one; the rest is counted.
 pub const FINDINGS_MAX: usize = 1000;
+/// An engine may be this far ahead of a restored store; numbers beyond that are no engine's of ours.
+pub const NUMBERS_AHEAD_MAX: u64 = 1_000_000;
 /// Most targets of notifications.
 pub const WEBHOOKS_MAX: usize = 16;
 /// Words of somebody else in a notification's line, in bytes.

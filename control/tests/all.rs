@@ -18,6 +18,8 @@ mod cli;
 
 #[path = "all/audit.rs"]
 mod audit;
+#[path = "all/backup.rs"]
+mod backup;
 #[path = "all/experiments.rs"]
 mod experiments;
 #[path = "all/kit/mod.rs"]

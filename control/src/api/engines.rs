@@ -18,6 +18,7 @@ use crate::audit::{self, Action, Event};
 use crate::limits::PAGE_ROWS;
 
 use crate::notify::{self, Notice};
+use crate::slots::{self, HeardError};
 use crate::store::{EngineRow, ReceiptRow};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -116,9 +117,9 @@ async fn list(State(api): State<Api>) -> Result<axum::Json<Value>, Problem> {
     Ok(axum::Json(json!({"engines": engines})))
 }
 
-/// Numbers beyond the database's are nobody's generation.
+/// Numbers without an exact form in JSON are nobody's generation.
 fn in_range(numbers: &[u64]) -> Result<(), Problem> {
-    if numbers.iter().all(|number| i64::try_from(*number).is_ok()) {
+    if numbers.iter().all(|number| *number <= 1 << 53) {
         return Ok(());
     }
     Err(Problem::new(400, "malformed_body", "a number is out of range"))
@@ -139,10 +140,13 @@ async fn heartbeat(
         directive_highest: beat.directive_highest,
         seen_at: api.app.now(),
     };
-    let mut tx = api.app.store.begin().await?;
-    tx.put_heartbeat(&row).await?;
-    tx.commit().await?;
-    api.app.tell(Changed::Engine { slot: row.slot });
+    let slot = slots::heard(&api.app, &caller.actor, row)
+        .await
+        .map_err(|error| match &error {
+            HeardError::TooFar(_) => Problem::new(422, "numbers_out_of_range", &error),
+            HeardError::Audit(_) | HeardError::Store(_) => Problem::internal(&error),
+        })?;
+    api.app.tell(Changed::Engine { slot });
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,6 +1,5 @@
 //! Whether it lives, whether it is ready, what it counts, and its description.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use axum::extract::State;
@@ -11,11 +10,11 @@ use contracts::hash::Digest;
 use serde_json::json;
 
 use super::access::{Access, READERS};
-use super::problem::Problem;
+use super::metrics::metrics;
 use super::{Api, Route};
 use crate::artifacts::ArtifactError;
+use crate::audit::heads;
 use crate::auth::Scope;
-use crate::store::ProposalStatus;
 
 pub(super) fn routes() -> Vec<Route> {
     let metrics_access = Access::Only {
@@ -56,6 +55,14 @@ async fn ready(State(api): State<Api>) -> Response {
     if !matches!(probed, Ok(Ok(_) | Err(ArtifactError::Missing(_)))) {
         missing.push("artifacts");
     }
+    let heads = api.app.config.audit_heads.clone();
+    let read = tokio::task::spawn_blocking(move || heads::read(&heads)).await;
+    if !matches!(read, Ok(Ok(_))) {
+        missing.push("audit_heads");
+    }
+    if !api.app.config.features.is_dir() {
+        missing.push("features");
+    }
     if api.app.config.slots.is_empty() {
         missing.push("slots");
     }
@@ -69,37 +76,6 @@ async fn ready(State(api): State<Api>) -> Response {
         axum::Json(json!({"ready": missing.is_empty(), "missing": missing})),
     )
         .into_response()
-}
-
-async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
-    let store = &api.app.store;
-    let mut text = String::from("# TYPE twovote_proposals gauge\n");
-    for &status in ProposalStatus::ALL {
-        let count = store.count_proposals(Some(status)).await?;
-        let word = status.word();
-        writeln!(text, "twovote_proposals{{status=\"{word}\"}} {count}").ok();
-    }
-    text.push_str("# TYPE twovote_slot_generation gauge\n# TYPE twovote_slot_halted gauge\n");
-    for slot in store.slots().await? {
-        let (name, halted) = (&slot.slot, u8::from(slot.halted));
-        writeln!(
-            text,
-            "twovote_slot_generation{{slot=\"{name}\"}} {}",
-            slot.generation
-        )
-        .ok();
-        writeln!(text, "twovote_slot_halted{{slot=\"{name}\"}} {halted}").ok();
-    }
-    text.push_str("# TYPE twovote_engine_seen_timestamp_ms gauge\n");
-    for engine in store.engines().await? {
-        let (id, slot, at) = (engine.engine_id, engine.slot, engine.seen_at.0);
-        writeln!(
-            text,
-            "twovote_engine_seen_timestamp_ms{{engine=\"{id}\",slot=\"{slot}\"}} {at}"
-        )
-        .ok();
-    }
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
 /// The routes do not change while the program runs: made once.

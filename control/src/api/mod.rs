@@ -12,6 +12,7 @@ mod events;
 mod experiments;
 mod extract;
 mod health;
+mod metrics;
 mod models;
 mod moves;
 mod note;

@@ -78,6 +78,8 @@ actions! {
     TokenCreated = "TOKEN_CREATED";
     /// A token was revoked.
     TokenRevoked = "TOKEN_REVOKED";
+    /// An engine has seen higher numbers than were given: they go on above those.
+    NumbersRaised = "NUMBERS_RAISED";
     /// The store was restored from a backup.
     Restored = "RESTORED";
 }

@@ -3,10 +3,11 @@
 //! A verb is a module with `Args` (a `clap::Args`, its help text with an example) and `run(&args, out) -> Result<(), CliError>`; it is
 //! listed once in [`Command`] and once in [`Command::run`]. What a verb answers goes to `out`; everything else is said on stderr through
 //! `tracing`, or by the lines that [`main`] prints for a [`CliError`]. Verbs that change what is served are HTTP clients of `control serve`
-//! ([`remote`]); only `serve`, `migrate`, `key` and `audit verify` open the store and the keys themselves.
+//! ([`remote`]); only `serve`, `migrate`, `key`, `audit verify`, `backup` and `restore` open the store and the keys themselves.
 
 pub mod audit;
 pub mod backtest;
+pub mod backup;
 mod evidence;
 pub mod experiment;
 pub mod key;
@@ -115,6 +116,10 @@ pub enum Command {
     User(user::Args),
     /// Make, list and revoke tokens.
     Token(token::Args),
+    /// Save the store and the artifacts.
+    Backup(backup::BackupArgs),
+    /// Put a backup into an empty store.
+    Restore(backup::RestoreArgs),
     /// Bring the database's schema up to date.
     Migrate(migrate::Args),
     /// Make, list, rotate and revoke this host's keys.
@@ -151,6 +156,8 @@ impl Command {
             Self::Audit(args) => audit::run(args, out),
             Self::User(args) => user::run(args, out),
             Self::Token(args) => token::run(args, out),
+            Self::Backup(args) => backup::backup(args, out),
+            Self::Restore(args) => backup::restore(args, out),
             Self::Migrate(args) => migrate::run(args, out),
             Self::Key(args) => key::run(args, out),
             Self::Serve(args) => serve::run(args, out),

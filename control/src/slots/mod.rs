@@ -2,11 +2,13 @@
 
 mod directive;
 mod halt;
+mod heard;
 mod renew;
 mod resume;
 
 pub use self::directive::{DirectiveError, issue as issue_directive};
 pub(crate) use self::halt::set_latch;
 pub use self::halt::{Halt, HaltError, halt};
+pub use self::heard::{HeardError, heard};
 pub use self::renew::{RenewError, renew};
 pub use self::resume::{ResumeError, ResumeRefused, ResumeRequest, confirm_resume, request_resume};

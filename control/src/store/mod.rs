@@ -7,6 +7,7 @@
 mod audit;
 mod auth_events;
 mod checks;
+mod counts;
 mod engines;
 mod error;
 mod experiments;
@@ -23,6 +24,7 @@ mod tokens;
 mod told;
 mod tx;
 mod users;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,7 @@ use sqlx::{AnyConnection, AnyPool, Executor as _};
 pub use self::audit::AuditFilter;
 pub use self::auth_events::{AuthEvent, AuthKind};
 pub use self::checks::LogRow;
+pub use self::counts::Counted;
 pub use self::engines::{EngineRow, ReceiptRow};
 pub use self::error::StoreError;
 pub use self::experiments::ExperimentRow;
@@ -50,6 +53,7 @@ pub use self::tokens::TokenRow;
 pub use self::told::{TOLD, ToldTable};
 pub use self::tx::{FaultPlan, Tx};
 pub use self::users::UserRow;
+pub use self::whole::{RowMap, Snapshot};
 use crate::limits::{DATABASE_CONNECTIONS_MAX, DATABASE_WAIT_S};
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");

@@ -223,6 +223,50 @@ impl Tx {
         exactly_one(TABLE, done.rows_affected())
     }
 
+    /// Every slot with the highest numbers that were given to it or reported by an engine: generation, directive.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn highest_numbers(&mut self) -> Result<Vec<(SlotId, u64, u64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT slots.slot AS slot, slots.generation AS generation, slots.directive_number AS directive_number,
+                COALESCE(MAX(engines.generation_highest), 0) AS generation_seen,
+                COALESCE(MAX(engines.directive_highest), 0) AS directive_seen
+             FROM slots LEFT JOIN engines ON engines.slot = slots.slot
+             GROUP BY slots.slot, slots.generation, slots.directive_number ORDER BY slots.slot",
+        )
+        .fetch_all(self.statement()?)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let row = Columns::of(TABLE, row);
+                let generation = row.count("generation")?.max(row.count("generation_seen")?);
+                let directive = row.count("directive_number")?.max(row.count("directive_seen")?);
+                Ok((row.parsed("slot")?, generation, directive))
+            })
+            .collect()
+    }
+
+    /// The slot's next contract and directive have numbers above these. Numbers never go back.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for numbers below those that were given; [`StoreError::RowCount`] when there is no such slot.
+    pub async fn raise_numbers(
+        &mut self,
+        slot: &SlotId,
+        generation: u64,
+        directive_number: u64,
+    ) -> Result<(), StoreError> {
+        let done = sqlx::query("UPDATE slots SET generation = $2, directive_number = $3 WHERE slot = $1")
+            .bind(slot.to_string())
+            .bind(number(generation))
+            .bind(number(directive_number))
+            .execute(self.statement()?)
+            .await?;
+        self.changed(TABLE, vec![slot.to_string().into()]);
+        exactly_one(TABLE, done.rows_affected())
+    }
+
     /// Sets or clears the control latch.
     ///
     /// # Errors

@@ -433,3 +433,73 @@ fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
         .expect("a hang");
     });
 }
+
+#[test]
+fn what_operators_watch_is_told_in_the_format_of_prometheus() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let experiment = sample::experiment(&test.app, "rita").await;
+        let model = sample::model(&test.app, &experiment, "rita", 1).await;
+        let proposal = sample::proposal(&test.app, &model, 1, Shape::default()).await;
+        let viewer = logged_in(&test, "vera", &[Role::Viewer, Role::Operator]).await;
+        let halted = call(
+            &test,
+            &viewer,
+            "POST",
+            "/api/slots/usdcop-5m/halt",
+            Some(r#"{"reason": "why"}"#),
+        )
+        .await;
+        assert_eq!(halted.status, 200, "{}", halted.text);
+        control::audit::heads::keep(&test.app).await.unwrap().unwrap();
+        let told = call(&test, &viewer, "GET", "/metrics", None).await.text;
+        let expiry = proposal.expires_at.0 / 1000;
+        let renew = (test.app.now().0 + control::limits::DIRECTIVE_RENEW_MS) / 1000;
+        let head = test.app.store.newest_audit_event().await.unwrap().unwrap().0;
+        for line in [
+            "twovote_models{slot=\"usdcop-5m\",stage=\"staging\"} 1".to_owned(),
+            "twovote_proposals{status=\"PENDING_APPROVAL\"} 1".to_owned(),
+            format!("twovote_proposal_next_expiry_timestamp_seconds {expiry}"),
+            "twovote_slot_halted{slot=\"usdcop-5m\"} 1".to_owned(),
+            format!("twovote_directive_renew_by_timestamp_seconds{{slot=\"usdcop-5m\"}} {renew}"),
+            format!("twovote_audit_head_event {head}"),
+            format!("twovote_audit_newest_event {head}"),
+        ] {
+            assert!(told.lines().any(|told| told == line), "{line}\n{told}");
+        }
+        let mut family = "";
+        for line in told.lines() {
+            if let Some(of) = line.strip_prefix("# TYPE ") {
+                family = of.strip_suffix(" gauge").unwrap();
+            } else if !line.starts_with('#') {
+                let name = line.split(['{', ' ']).next().unwrap();
+                assert_eq!(name, family, "samples of a metric stand together");
+                assert!(line.rsplit(' ').next().unwrap().parse::<f64>().is_ok(), "{line}");
+            }
+        }
+        let rules = include_str!("../../../deploy/prometheus-alerts-control.yml");
+        for metric in rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if metric.starts_with("twovote_") {
+                let source = include_str!("../../src/api/metrics.rs");
+                assert!(
+                    source.contains(&format!("\"{metric}\"")),
+                    "an alert asks for {metric}"
+                );
+            }
+        }
+
+        let ready = call(&test, &Who::default(), "GET", "/readyz", None).await;
+        assert_eq!(
+            (ready.status.as_u16(), ready.json()["ready"].clone()),
+            (200, json!(true)),
+            "{}",
+            ready.text
+        );
+        std::fs::write(&test.app.config.audit_heads, "damaged\n").unwrap();
+        let ready = call(&test, &Who::default(), "GET", "/readyz", None).await;
+        assert_eq!(
+            (ready.status.as_u16(), ready.json()["missing"].clone()),
+            (503, json!(["audit_heads"]))
+        );
+    });
+}

@@ -58,7 +58,7 @@ async fn vote(test: &TestApp, model: &ModelRow, baseline: Option<&ModelRow>, yes
 }
 
 /// A row at least in every told table, most of them by the operations themselves.
-async fn much_happened(test: &TestApp) -> Vec<ModelRow> {
+pub async fn much_happened(test: &TestApp) -> Vec<ModelRow> {
     let experiment = sample::experiment(&test.app, "rita").await;
     let mut models = Vec::new();
     for seed in 1..=3 {
@@ -452,7 +452,7 @@ fn a_head_is_signed_every_hundred_events_or_hour_and_told() {
 }
 
 /// What the verb wrote and its exit code.
-async fn control(words: &[&str]) -> (String, u8) {
+pub async fn control(words: &[&str]) -> (String, u8) {
     let words: Vec<String> = ["control"]
         .iter()
         .chain(words)
