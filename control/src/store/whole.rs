@@ -194,7 +194,7 @@ impl Tx {
         Ok(())
     }
 
-    /// The next row of the table gets a number above those that were put back.
+    /// The next row of a table with an `id` gets a number above those that were put back.
     ///
     /// # Errors
     /// [`StoreError`].
