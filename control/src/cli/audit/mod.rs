@@ -1,5 +1,6 @@
 //! `control audit`: the chain of everything that was done.
 
+mod export;
 mod verify;
 
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub struct Args {
 enum Verb {
     /// List events in order.
     List(ListArgs),
+    /// Write the whole chain to a file, with its hashes and signatures.
+    Export(export::Args),
     /// Check the chain, the heads kept outside the database, and every row against what its events say.
     Verify(verify::Args),
 }
@@ -66,6 +69,7 @@ fn action(word: &str) -> Result<Action, String> {
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
     match &args.verb {
         Verb::List(args) => list(args, out),
+        Verb::Export(args) => export::run(args, out),
         Verb::Verify(args) => verify::run(args, out),
     }
 }

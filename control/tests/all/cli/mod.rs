@@ -4,6 +4,7 @@
 //! to run (the port, hashes, secrets) is shown as a word.
 
 mod backtest;
+mod export;
 mod people;
 mod refusals;
 mod votes;
