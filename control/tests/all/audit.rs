@@ -1,13 +1,16 @@
 //! `audit verify`: every edit by hand is found and named; heads find an end that was cut off.
 
+use std::sync::Arc;
+
 use control::audit::verify::{Report, check};
 use control::audit::{self, Action, Event, export, heads};
 use control::auth::{Role, Scope};
 use control::cli::Cli;
 use control::limits::{HEAD_EVENTS, HEAD_PERIOD_MS};
+use control::notify::{NoticeKind, TargetKind, WebhookConfig};
 use control::promote::{RollBack, Withdraw, rollback, withdraw};
 use control::slots::{ResumeRequest, confirm_resume, request_resume};
-use control::store::{ModelRow, TOLD};
+use control::store::{DeliveryFilter, ModelRow, TOLD};
 use control::votes::{Approve, Reject, approve, reject};
 use sqlx::any::AnyTypeInfoKind;
 use sqlx::{Column as _, Connection as _, Row as _};
@@ -436,7 +439,21 @@ fn altered_deleted_and_reordered_events_are_found_and_so_is_an_end_that_was_cut_
 #[test]
 fn a_head_is_signed_every_hundred_events_or_hour_and_told() {
     on_every_database(|database| async {
-        let test = app(database);
+        let mut test = app(database);
+        let webhook = |name: &str, kind| WebhookConfig {
+            name: name.to_owned(),
+            url: "https://example.com/".to_owned(),
+            kind,
+            secret_file: None,
+            events: Vec::new(),
+            allow_private: Vec::new(),
+        };
+        let mut config = (*test.app.config).clone();
+        config.webhooks = vec![
+            webhook("safe", TargetKind::Generic),
+            webhook("desk", TargetKind::Slack),
+        ];
+        test.app.config = Arc::new(config);
         let keep = async || {
             heads::keep(&test.app)
                 .await
@@ -458,6 +475,22 @@ fn a_head_is_signed_every_hundred_events_or_hour_and_told() {
         test.clock.advance_ms(HEAD_PERIOD_MS);
         assert_eq!(keep().await, None, "nothing is new");
         assert_eq!(verify(&test).await.heads, 3);
+        let told = test
+            .app
+            .store
+            .deliveries(&DeliveryFilter::default(), 10)
+            .await
+            .unwrap();
+        let told: Vec<_> = told
+            .iter()
+            .map(|row| (row.target.as_str(), row.event, row.subject.as_str()))
+            .collect();
+        let head = |seq| ("safe", NoticeKind::AuditHead, seq);
+        assert_eq!(
+            told,
+            [head("102"), head("101"), head("1")],
+            "programs are told of heads, people are not"
+        );
     });
 }
 
