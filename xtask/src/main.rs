@@ -13,10 +13,12 @@ mod lint;
 mod oracle;
 mod postgres;
 mod runner;
+mod schemathesis;
 mod setup;
 mod setup_python;
 mod soak;
 mod test;
+mod venv;
 mod wheel;
 
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum Verb {
     Setup,
     /// Run all tests, fast ones first, and count what passed and what was skipped.
     Test(test::Args),
+    /// Hold the OpenAPI document against a served control, with schemathesis.
+    Api,
     /// Check format, clippy, rustdoc, licences and the direction of dependencies.
     Lint,
     /// Stream signals from generated or your own bars, on this machine.
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Setup => setup::for_tests(),
         Verb::Test(args) => test::run(&args),
+        Verb::Api => schemathesis::alone(),
         Verb::Lint => lint::run(),
         Verb::Demo(args) => demo::run(&args),
         Verb::Soak(args) => soak::run(&args),

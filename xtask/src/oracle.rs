@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::runner;
+use crate::{runner, venv};
 
 const PACKAGES: [&str; 5] = [
     "TA-Lib==0.8.2",
@@ -17,17 +17,18 @@ const PACKAGES: [&str; 5] = [
 
 /// Runs the comparison; without Python packages it is a skipped test, named with the command that would install them.
 pub fn run(read: &mut dyn FnMut(&str)) -> Result<(), String> {
-    let home = runner::target().join("oracle");
-    let python = home.join("bin").join("python");
-    if let Err(why) = install(&home, &python) {
-        for what in [
-            "live comparison with TA-Lib and pandas",
-            "backtests of the real bars against numpy and pandas",
-        ] {
-            runner::skip(what, &why, read);
+    let python = match venv::programs("oracle", &PACKAGES) {
+        Ok(programs) => programs.join("python"),
+        Err(why) => {
+            for what in [
+                "live comparison with TA-Lib and pandas",
+                "backtests of the real bars against numpy and pandas",
+            ] {
+                runner::skip(what, &why, read);
+            }
+            return Ok(());
         }
-        return Ok(());
-    }
+    };
     let features = runner::root().join("strategy/tests/oracle/regenerate.py");
     let backtests = runner::root().join("tests/oracle/metrics.py");
     let programs = runner::target().join("debug");
@@ -51,29 +52,4 @@ pub fn run(read: &mut dyn FnMut(&str)) -> Result<(), String> {
         runner::skip(what, "../shared/data not found", read);
     }
     Ok(())
-}
-
-/// Makes the environment once; later runs find it whole.
-fn install(home: &Path, python: &Path) -> Result<(), String> {
-    let complete = home.join("complete");
-    if std::fs::read_to_string(&complete).is_ok_and(|listed| listed == PACKAGES.join("\n")) {
-        return Ok(());
-    }
-    let by_hand = format!(
-        "`python3 -m venv` and `pip install {}` make it",
-        PACKAGES.join(" ")
-    );
-    let refused = |error: String| format!("{error}; {by_hand}");
-    runner::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home)).map_err(refused)?;
-    let mut pip = Command::new(python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--only-binary=:all:",
-    ]);
-    runner::run(pip.args(PACKAGES)).map_err(refused)?;
-    std::fs::write(&complete, PACKAGES.join("\n")).map_err(|error| format!("{}: {error}", complete.display()))
 }

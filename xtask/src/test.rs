@@ -3,7 +3,7 @@
 //! Lines that begin with `SKIPPED:` are counted; tests write them for what they could not run. Under `--strict`
 //! (`.ci/run` with the data there) one of them is a failure.
 
-use crate::{demo, oracle, runner, setup};
+use crate::{demo, oracle, runner, schemathesis, setup};
 
 /// Arguments of `test`.
 #[derive(clap::Args)]
@@ -41,8 +41,9 @@ const STAGES: [(&str, &[&str]); 5] = [
 
 /// Checks that are no `cargo test`, and what carries each out.
 type Check = fn(&mut dyn FnMut(&str)) -> Result<(), String>;
-const CHECKS: [(&str, Check); 2] = [
+const CHECKS: [(&str, Check); 3] = [
     ("comparison with TA-Lib, numpy and pandas", oracle::run),
+    ("schemathesis against a served control", schemathesis::run),
     ("demo", demo::check),
 ];
 

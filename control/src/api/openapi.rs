@@ -68,6 +68,13 @@ fn operation(row: Route) -> utoipa::openapi::path::Operation {
             .required(Required::True);
         operation = operation.parameter(parameter.schema(Some(String::schema())));
     }
+    for name in asked(row.summary) {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False);
+        operation = operation.parameter(parameter.schema(Some(String::schema())));
+    }
     if let Some(schema) = row.body {
         let content = ContentBuilder::new().schema(Some(schema)).build();
         let body = RequestBodyBuilder::new()
@@ -76,6 +83,18 @@ fn operation(row: Route) -> utoipa::openapi::path::Operation {
         operation = operation.request_body(Some(body.build()));
     }
     operation.build()
+}
+
+/// Parameters of the query, as a summary names them: `?first&second`, each perhaps with `=`.
+fn asked(summary: &str) -> Vec<&str> {
+    let names = summary.split('?').skip(1).flat_map(|rest| {
+        let end = rest.find(|c: char| !(c.is_ascii_lowercase() || "_&=".contains(c)));
+        rest[..end.unwrap_or(rest.len())].split('&')
+    });
+    names
+        .map(|name| name.trim_end_matches('='))
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 fn who(access: Access) -> String {
@@ -87,5 +106,21 @@ fn who(access: Access) -> String {
             let scope = scope.map_or("none", |scope| scope.word());
             format!("Roles: {}. Token scope: {scope}.", roles.join(", "))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_names_the_parameters_of_its_query() {
+        assert_eq!(
+            asked("Proposals, newest first: ?status&limit&cursor"),
+            ["status", "limit", "cursor"]
+        );
+        assert_eq!(asked("What ran; ?as_of= what ran then"), ["as_of"]);
+        assert_eq!(asked("Production contracts; with ?slot= that slot's"), ["slot"]);
+        assert!(asked("The slots").is_empty() && asked("Is it there?").is_empty());
     }
 }
