@@ -21,6 +21,7 @@ mod prompt;
 pub mod proposal;
 pub mod remote;
 pub mod serve;
+pub mod settings;
 pub mod slots;
 mod table;
 pub mod token;
@@ -124,6 +125,8 @@ pub enum Command {
     Migrate(migrate::Args),
     /// Make, list, rotate and revoke this host's keys.
     Key(key::Args),
+    /// List every setting of control.toml.
+    Settings(settings::Args),
     /// Serve the API.
     Serve(serve::Args),
 }
@@ -160,6 +163,7 @@ impl Command {
             Self::Restore(args) => backup::restore(args, out),
             Self::Migrate(args) => migrate::run(args, out),
             Self::Key(args) => key::run(args, out),
+            Self::Settings(args) => settings::run(args, out),
             Self::Serve(args) => serve::run(args, out),
         }
     }
