@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use crate::artifacts::ArtifactStore;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::inspect::Inspector;
 use crate::keys::Keyring;
 use crate::limits::EVENTS_WAITING_MAX;
 use crate::store::Store;
@@ -49,6 +50,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Settings.
     pub config: Arc<Config>,
+    /// How models are looked into.
+    pub inspector: Inspector,
     events: broadcast::Sender<Changed>,
 }
 
@@ -68,6 +71,7 @@ impl App {
             keys,
             clock,
             config,
+            inspector: Inspector::default(),
             events: broadcast::Sender::new(EVENTS_WAITING_MAX),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use contracts::bar::Stamp;
 use contracts::ids::{Environment, InstrumentId, SlotId};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,9 @@ pub struct Config {
     /// Who is told what happens.
     #[serde(default)]
     pub webhooks: Vec<WebhookConfig>,
+    /// Where the bars of an instrument lie: golden vectors and backtests are made from them.
+    #[serde(default)]
+    pub markets: BTreeMap<InstrumentId, MarketConfig>,
 }
 
 /// A slot.
@@ -51,6 +55,19 @@ pub struct SlotConfig {
     pub environment: Environment,
     /// What runs in it.
     pub instruments: Vec<InstrumentId>,
+}
+
+/// An instrument's bars and daily values. The files are read when they are needed, so that they may grow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MarketConfig {
+    /// `.csv`, `.csv.gz` or `.parquet`.
+    pub bars: PathBuf,
+    /// Which end of a bar its time column holds.
+    pub stamp: Stamp,
+    /// Daily values; left out where no feature asks for them.
+    #[serde(rename = "macro", default, skip_serializing_if = "Option::is_none")]
+    pub daily: Option<PathBuf>,
 }
 
 fn listen() -> SocketAddr {
@@ -145,10 +162,11 @@ mod tests {
         let defaults: Config = toml::from_str("").unwrap();
         let without_examples = Config {
             slots: BTreeMap::new(),
+            markets: BTreeMap::new(),
             ..shown.clone()
         };
         assert_eq!(without_examples, defaults);
-        assert_eq!(shown.slots.len(), 1);
+        assert_eq!((shown.slots.len(), shown.markets.len()), (1, 1));
     }
 
     #[test]

@@ -108,3 +108,14 @@ pub const DELIVERY_PAUSES_S: [u64; 9] = [10, 30, 60, 300, 900, 3600, 3 * 3600, 6
 pub const DELIVERY_WAIT_ASKED_MAX_S: u64 = 3600;
 /// Largest file of a webhook's secret, in bytes.
 pub const SECRET_BYTES_MAX: u64 = 4096;
+/// Address space of the process that inspects a model, in bytes: ONNX Runtime and a model of the largest size fit, a tensor of
+/// gigabytes does not.
+pub const INSPECTION_MEMORY_BYTES: u64 = 2 << 30;
+/// Processor time of an inspection, in seconds: the largest admitted model takes a few.
+pub const INSPECTION_CPU_S: u64 = 60;
+/// An inspection ends within this time, in seconds: twice its processor time, for a busy machine.
+pub const INSPECTION_WALL_S: u64 = 120;
+/// Longest line of a question or answer of an inspection, in bytes: 256 golden rows of 64 features take a quarter of this.
+pub const INSPECTION_LINE_BYTES_MAX: usize = 1 << 20;
+/// Inspections at the same time: each takes up to [`INSPECTION_MEMORY_BYTES`].
+pub const INSPECTIONS_AT_ONCE: usize = 2;

@@ -10,6 +10,7 @@ pub mod backtest;
 pub mod backup;
 mod evidence;
 pub mod experiment;
+pub mod inspect_model;
 pub mod key;
 pub mod login;
 pub mod migrate;
@@ -129,6 +130,9 @@ pub enum Command {
     Settings(settings::Args),
     /// Serve the API.
     Serve(serve::Args),
+    /// Look into a model under limits, for a registration.
+    #[command(hide = true)]
+    InspectModel(inspect_model::Args),
 }
 
 impl Command {
@@ -165,6 +169,7 @@ impl Command {
             Self::Key(args) => key::run(args, out),
             Self::Settings(args) => settings::run(args, out),
             Self::Serve(args) => serve::run(args, out),
+            Self::InspectModel(args) => inspect_model::run(args, out),
         }
     }
 }

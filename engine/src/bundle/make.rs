@@ -2,33 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use contracts::bar::Bar;
 use contracts::experiment::{Promotion, SignalEnvironment};
 use contracts::features::FeatureContract;
-use contracts::files::DailyFile;
-use contracts::golden::{Golden, GoldenError, GoldenSource, GoldenV1};
+use contracts::golden::GoldenError;
 use contracts::hash::{ArtifactHash, Digest, ModelHash};
-use contracts::ids::{Environment, InstrumentId, SlotId};
+use contracts::ids::{Environment, SlotId};
 use contracts::jcs::JcsError;
-use contracts::limits::{BAR_INTERVAL_MS, GOLDEN_ROWS};
+use contracts::limits::BAR_INTERVAL_MS;
 use contracts::norm_stats::{NormStats, NormStatsError};
 use contracts::numerics::{Executor, Numerics};
 use contracts::production::{
     ActionBinding, AnyInstrument, Artifacts, ContractOrigin, GoldenLimits, Hashes, Instruments,
     LOCAL_ENVIRONMENT, Lineage, ProductionContract, ProductionContractV1, bundle_hash, model_id,
 };
-use contracts::reason::Position;
 use contracts::signing::SigningKey;
 use contracts::time::UtcMillis;
-use strategy::onnx::inspect::{InspectError, Inspection, Reduction, Request, drawn_observations, inspect};
-use strategy::policy::Head;
+use strategy::golden::{self, GoldenInputs, ObserveError};
+use strategy::onnx::inspect::{InspectError, Inspection, Request, inspect};
 use strategy::policy::library::{self, LibraryError};
-use strategy::strategy::{Strategy, StrategyError};
 
 use super::{ArtifactSource, FetchError};
-
-/// Seed of the golden draws where no bars are given.
-pub const GOLDEN_SEED: u32 = 42;
 
 /// What a local contract is made of.
 #[derive(Debug)]
@@ -53,22 +46,6 @@ pub struct MakeRequest<'a> {
     pub key: &'a SigningKey,
 }
 
-/// Where golden observations come from.
-#[derive(Debug, Clone, Copy)]
-pub enum GoldenInputs<'a> {
-    /// [`GOLDEN_ROWS`] seeded normal draws.
-    Drawn,
-    /// Bars of one instrument in order of time, with the macro values before them.
-    Bars {
-        /// Whose.
-        instrument: &'a InstrumentId,
-        /// The bars.
-        bars: &'a [Bar],
-        /// Daily values; empty for features without macro series.
-        daily: &'a DailyFile,
-    },
-}
-
 /// A contract with its files.
 #[derive(Debug)]
 pub struct Made {
@@ -88,23 +65,15 @@ pub enum MakeError {
     /// The norm stats do not parse.
     #[error("the norm stats are not acceptable")]
     NormStats(#[source] NormStatsError),
-    /// The norm stats are not those of the features.
-    #[error("norm stats and features do not fit each other")]
-    Strategy(#[source] StrategyError),
+    /// There are no golden observations.
+    #[error("no golden observations")]
+    Observations(#[source] ObserveError),
     /// The model is refused.
     #[error("the model is refused")]
     Inspect(#[source] InspectError),
     /// ONNX Runtime is missing.
     #[error("ONNX Runtime is needed to compute the golden outputs")]
     Library(#[source] LibraryError),
-    /// The bars are too few for the features to settle. Give more, or none.
-    #[error(
-        "the bars give {found} observations under settled features, {GOLDEN_ROWS} are needed: give more bars (and daily values), or leave them out for drawn observations"
-    )]
-    TooFewBars {
-        /// How many there are.
-        found: usize,
-    },
     /// The golden vectors came out wrong.
     #[error("the golden vectors are not acceptable")]
     Golden(#[source] GoldenError),
@@ -126,20 +95,8 @@ pub enum MakeError {
 pub fn make(request: MakeRequest<'_>) -> Result<Made, MakeError> {
     let stats = NormStats::parse(request.norm_stats).map_err(MakeError::NormStats)?;
     let width = request.features.features.len();
-    let (source, rows) = match request.golden {
-        GoldenInputs::Drawn => (
-            GoldenSource::Drawn { seed: GOLDEN_SEED },
-            drawn_observations(width, u64::from(GOLDEN_SEED)),
-        ),
-        GoldenInputs::Bars {
-            instrument,
-            bars,
-            daily,
-        } => {
-            let rows = walked(&request.features, &stats, instrument, bars, daily)?;
-            (GoldenSource::Bars, rows)
-        }
-    };
+    let (source, rows) =
+        golden::observations(&request.features, &stats, request.golden).map_err(MakeError::Observations)?;
     let inspection = inspect(
         request.model,
         &Request {
@@ -151,19 +108,16 @@ pub fn make(request: MakeRequest<'_>) -> Result<Made, MakeError> {
         },
     )
     .map_err(MakeError::Inspect)?;
-    let golden = golden(&request.features, &stats, &inspection, source, &rows)?;
+    let golden = golden::vectors(source, &rows, width, (&inspection).into()).map_err(MakeError::Golden)?;
+    let golden = golden.to_bytes().map_err(MakeError::Jcs)?;
     let mut contract = contract(&request, &stats, &inspection, &golden)?;
     contract.sign(request.key).map_err(MakeError::Jcs)?;
     let mut json = serde_json::to_vec_pretty(&contract).expect("a contract is plain data with text keys");
     json.push(b'\n');
     let contract = ProductionContract::parse(&json).map_err(MakeError::Contract)?;
-    let reduced = match &inspection.reduction {
-        Reduction::Used { bytes, .. } => Some(bytes.clone()),
-        Reduction::NotUsed(_) => None,
-    };
     let files = [
         Some(request.model.to_vec()),
-        reduced,
+        inspection.reduced().map(<[u8]>::to_vec),
         Some(request.norm_stats.to_vec()),
         Some(golden),
     ];
@@ -179,79 +133,6 @@ pub fn make(request: MakeRequest<'_>) -> Result<Made, MakeError> {
     })
 }
 
-/// [`GOLDEN_ROWS`] observations spread over all settled bars; the position goes through −1, 0 and 1 so that it is seen at work.
-fn walked(
-    features: &FeatureContract,
-    stats: &NormStats,
-    instrument: &InstrumentId,
-    bars: &[Bar],
-    daily: &DailyFile,
-) -> Result<Vec<f32>, MakeError> {
-    let rule = contracts::action::ActionKind::Continuous.default_rule();
-    let strategy = Strategy::new(features, stats, &rule, Head::Scalar).map_err(MakeError::Strategy)?;
-    let (mut state, mut macros) = (strategy.new_instrument(instrument), strategy.new_macros());
-    for row in &daily.rows {
-        let name = &daily.series[row.series];
-        if let Some(series) = strategy.series().iter().position(|series| series == name) {
-            macros.insert(series, row.date, row.value, row.arrived_at);
-        }
-    }
-    let width = strategy.width();
-    let (mut raw, mut observation) = (vec![0.0; width], vec![0.0; width]);
-    let mut settled: Vec<f32> = Vec::new();
-    let positions = [Position::Short, Position::Flat, Position::Long];
-    for (bar, position) in bars.iter().zip(positions.into_iter().cycle()) {
-        let seen = strategy.observe(&mut state, &mut macros, bar, position, &mut raw, &mut observation);
-        if seen.withheld.is_none() {
-            settled.extend_from_slice(&observation);
-        }
-    }
-    let found = settled.len() / width;
-    if found < GOLDEN_ROWS {
-        return Err(MakeError::TooFewBars { found });
-    }
-    let row = |n: usize| {
-        let at = n * (found - 1) / (GOLDEN_ROWS - 1);
-        settled[at * width..(at + 1) * width].iter().copied()
-    };
-    Ok((0..GOLDEN_ROWS).flat_map(row).collect())
-}
-
-fn golden(
-    features: &FeatureContract,
-    stats: &NormStats,
-    inspection: &Inspection,
-    source: GoldenSource,
-    rows: &[f32],
-) -> Result<Vec<u8>, MakeError> {
-    let strategy =
-        Strategy::new(features, stats, &inspection.rule, inspection.head).map_err(MakeError::Strategy)?;
-    let outputs: Vec<Vec<f32>> = inspection
-        .golden_outputs
-        .chunks(inspection.head.width())
-        .map(<[f32]>::to_vec)
-        .collect();
-    let actions = outputs
-        .iter()
-        .enumerate()
-        .map(|(row, output)| {
-            let decision = strategy.decide(output);
-            decision
-                .map(|decision| decision.action)
-                .map_err(|_| MakeError::Golden(GoldenError::NotFinite { row }))
-        })
-        .collect::<Result<_, _>>()?;
-    let golden = Golden {
-        schema_version: GoldenV1,
-        source,
-        observations: rows.chunks(strategy.width()).map(<[f32]>::to_vec).collect(),
-        outputs,
-        actions,
-    };
-    golden.check().map_err(MakeError::Golden)?;
-    golden.to_bytes().map_err(MakeError::Jcs)
-}
-
 fn contract(
     request: &MakeRequest<'_>,
     stats: &NormStats,
@@ -263,10 +144,7 @@ fn contract(
         output: inspection.action_output.clone(),
         position_source: SignalEnvironment::default().position_source,
     };
-    let exec: Option<&[u8]> = match &inspection.reduction {
-        Reduction::Used { bytes, .. } => Some(bytes),
-        Reduction::NotUsed(_) => None,
-    };
+    let exec = inspection.reduced();
     let numerics = match inspection.executor {
         Executor::Dense => Numerics::dense(),
         Executor::Ort => Numerics::ort(library::runtime().map_err(MakeError::Library)?.sha256()),

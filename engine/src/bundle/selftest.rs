@@ -1,10 +1,11 @@
-//! The golden self-test: the policy a core is about to run, in its own buffers, answers as the contract says.
+//! The golden self-test: the policy a core is about to run, in its own buffers, answers as the contract says, and in time.
 
 use contracts::action::ActionRule;
 use contracts::golden::Golden;
 use contracts::production::GoldenLimits;
 use contracts::time::UnixNanos;
-use strategy::policy::{Head, Policy as _, PolicyExec};
+use strategy::golden::check::{self, CheckError};
+use strategy::policy::{Policy as _, PolicyExec};
 use strategy::strategy::Strategy;
 
 use super::RefusedReason;
@@ -24,36 +25,19 @@ pub(super) fn run(
     limits: &GoldenLimits,
     clock: &dyn Clock,
 ) -> Result<(), RefusedReason> {
-    widths(policy, strategy, golden)?;
+    check::widths(policy, strategy.width(), golden)?;
     let rows = golden.rows();
+    let head = strategy.head();
     let (alone, row_us) = timed(policy, &rows, clock)?;
-    compare(&alone, strategy, rule, golden, limits)?;
+    check::outputs(&alone, rule, head, golden, limits)?;
     let mut together = vec![0.0; alone.len()];
     policy.infer(&rows, &mut together).map_err(RefusedReason::Infer)?;
-    compare(&together, strategy, rule, golden, limits)?;
+    check::outputs(&together, rule, head, golden, limits)?;
     if row_us > u64::from(limits.row_us_max) {
         return Err(RefusedReason::TooSlow {
             found_us: row_us,
             limit_us: limits.row_us_max,
         });
-    }
-    Ok(())
-}
-
-fn widths(policy: &PolicyExec, strategy: &Strategy, golden: &Golden) -> Result<(), RefusedReason> {
-    let head = policy.head().width();
-    for (what, found, expected) in [
-        ("model", policy.width(), strategy.width()),
-        ("golden observation", golden.width(), strategy.width()),
-        ("golden output", golden.output_width(), head),
-    ] {
-        if found != expected {
-            return Err(RefusedReason::Width {
-                what,
-                found,
-                expected,
-            });
-        }
     }
     Ok(())
 }
@@ -83,77 +67,32 @@ fn timed(policy: &mut PolicyExec, rows: &[f32], clock: &dyn Clock) -> Result<(Ve
     Ok((out, blocks[blocks.len() / 2]))
 }
 
-fn compare(
-    outputs: &[f32],
-    strategy: &Strategy,
-    rule: &ActionRule,
-    golden: &Golden,
-    limits: &GoldenLimits,
-) -> Result<(), RefusedReason> {
-    let head = strategy.head();
-    let rows = outputs
-        .chunks(head.width())
-        .zip(&golden.outputs)
-        .zip(&golden.actions);
-    for (row, ((found, expected), action)) in rows.enumerate() {
-        let decision = strategy
-            .decide(found)
-            .map_err(|_| RefusedReason::NotFinite { row })?;
-        let close = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).abs() <= limits.raw_abs_max;
-        if !found.iter().zip(expected).all(close) {
-            return Err(RefusedReason::GoldenMismatch {
-                row,
-                found: found.to_vec(),
-                expected: expected.clone(),
-                limit: limits.raw_abs_max,
-            });
-        }
-        if decision.action != *action && !in_band(rule, head, expected, limits.action_band) {
-            return Err(RefusedReason::GoldenAction { row });
-        }
-    }
-    Ok(())
-}
-
-/// True when an output lies so near a threshold or a tie that a last bit may turn the action.
-fn in_band(rule: &ActionRule, head: Head, output: &[f32], band: f64) -> bool {
-    match (rule, head) {
-        (
-            ActionRule::Continuous {
-                long_above,
-                short_below,
+impl From<CheckError> for RefusedReason {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Width {
+                what,
+                found,
+                expected,
+            } => Self::Width {
+                what,
+                found,
+                expected,
             },
-            _,
-        ) => {
-            let raw = output.first().map_or(0.0, |x| f64::from(*x));
-            [long_above, short_below]
-                .iter()
-                .any(|threshold| (raw - **threshold).abs() <= band)
+            CheckError::NotFinite { row } => Self::NotFinite { row },
+            CheckError::Mismatch {
+                row,
+                found,
+                expected,
+                limit,
+            } => Self::GoldenMismatch {
+                row,
+                found,
+                expected,
+                limit,
+            },
+            CheckError::Action { row } => Self::GoldenAction { row },
+            CheckError::Infer(error) => Self::Infer(error),
         }
-        (_, Head::Logits) => {
-            let mut sorted: Vec<f64> = output.iter().map(|x| f64::from(*x)).collect();
-            sorted.sort_by(f64::total_cmp);
-            matches!(sorted.as_slice(), [.., second, best] if best - second <= band)
-        }
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use contracts::action::ActionKind;
-
-    use super::*;
-
-    #[test]
-    fn the_band_lies_around_thresholds_and_ties_only() {
-        let rule = ActionKind::Continuous.default_rule();
-        let near = |raw| in_band(&rule, Head::Scalar, &[raw], 1e-5);
-        assert!(near(0.330_001) && near(-0.329_999));
-        assert!(!near(0.331) && !near(0.0));
-        let rule = ActionKind::Index.default_rule();
-        assert!(in_band(&rule, Head::Logits, &[1.0, 0.3, 1.000_001], 1e-5));
-        assert!(!in_band(&rule, Head::Logits, &[1.0, 0.3, 1.1], 1e-5));
-        assert!(!in_band(&rule, Head::Index, &[1.0], 1e-5));
     }
 }

@@ -6,9 +6,10 @@ use contracts::features::FeatureContract;
 use contracts::ids::{Environment, InstrumentId, SlotId};
 use contracts::signing::{KeyPurpose, SigningKey, TrustedKey, TrustedKeys};
 use contracts::time::{UnixNanos, UtcMillis};
+use strategy::golden::GoldenInputs;
 use strategy::onnx::testmodels::{Shape, TestModel, ppo_continuous};
 
-use super::make::{GoldenInputs, Made, MakeRequest, make};
+use super::make::{Made, MakeRequest, make};
 use super::{BuildOptions, Serves};
 use crate::clock::ManualClock;
 

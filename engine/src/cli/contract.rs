@@ -11,12 +11,13 @@ use contracts::signing::{
     KeyFileError, KeyPurpose, PrivateKeyFile, SigningKey, TrustedKey, TrustedKeys, public_path,
 };
 use rand::TryRngCore as _;
+use strategy::golden::GoldenInputs;
 use strategy::onnx::inspect::{Dense, Reduction};
 
 use super::out::Stdout;
 use super::{CliError, Exit, OrExit};
 use crate::bundle::build::{BuildOptions, load, verify};
-use crate::bundle::make::{GoldenInputs, Made, MakeError, MakeRequest, make};
+use crate::bundle::make::{Made, MakeError, MakeRequest, make};
 use crate::clock::{Clock as _, SystemClock};
 use crate::follower::source::replace;
 use commandline::inputs::{self, BarArgs, OnBadArg, StampArg};

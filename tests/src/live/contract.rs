@@ -8,10 +8,11 @@ use contracts::ids::{InstrumentId, SeriesId, SlotId};
 use contracts::numerics::Executor;
 use contracts::signing::SigningKey;
 use contracts::time::{DayNumber, UtcMillis};
-use engine::bundle::make::{GoldenInputs, Made, MakeRequest, make};
+use engine::bundle::make::{Made, MakeRequest, make};
 use engine::feeds::file_server::{Tape, TapeMacro};
 use engine::follower::Directory;
 use strategy::calendar::Calendar;
+use strategy::golden::GoldenInputs;
 use strategy::onnx::testmodels::{Shape, ppo_continuous};
 
 use crate::rig;

@@ -51,13 +51,29 @@ pub enum AdmitError {
         /// Its name.
         function: String,
     },
+    /// A tensor that says it holds more than a whole model file may.
+    #[error(
+        "tensor `{tensor}` declares {values} values, more than a file of {MODEL_BYTES_MAX} bytes can hold: save the model with its real weights"
+    )]
+    GiantTensor {
+        /// Its name.
+        tensor: String,
+        /// The product of its dimensions, or the largest number.
+        values: u64,
+    },
+    /// A tensor with a negative dimension.
+    #[error("tensor `{tensor}` has a negative dimension")]
+    NegativeDimension {
+        /// Its name.
+        tensor: String,
+    },
     /// Loops, branches, recurrences, random numbers.
     #[error("node {node} {reason}: a policy must be a pure function of one observation")]
     Forbidden {
         /// Type and name of the node.
         node: String,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: Impure,
     },
     /// An attribute that holds a graph.
     #[error("attribute `{attribute}` of node {node} holds a graph: export without control flow")]
@@ -123,6 +139,59 @@ pub enum AdmitError {
     /// Nothing to read an action from.
     #[error("the model has no output")]
     NoOutput,
+}
+
+/// Why a node makes a policy more than a function of one observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Impure {
+    /// Loop, Scan, If.
+    #[error("is control flow")]
+    ControlFlow,
+    /// RNN, LSTM, GRU.
+    #[error("keeps a recurrent state")]
+    RecurrentState,
+    /// RandomNormal and its like.
+    #[error("draws random numbers")]
+    RandomNumbers,
+    /// Dropout with a switch.
+    #[error("can be switched to training, where it draws random numbers")]
+    TrainingSwitch,
+    /// BatchNormalization in training.
+    #[error("gives running statistics as state outputs")]
+    StateOutputs,
+}
+
+impl AdmitError {
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "model_too_large",
+            Self::NotOnnx { .. } => "not_onnx",
+            Self::TooManyNodes { .. } => "too_many_nodes",
+            Self::ExternalData { .. } => "external_data",
+            Self::ForeignDomain { .. } => "foreign_domain",
+            Self::Function { .. } => "model_function",
+            Self::GiantTensor { .. } => "giant_tensor",
+            Self::NegativeDimension { .. } => "negative_dimension",
+            Self::Forbidden { reason, .. } => match reason {
+                Impure::ControlFlow => "control_flow",
+                Impure::RecurrentState => "recurrent_state",
+                Impure::RandomNumbers => "random_numbers",
+                Impure::TrainingSwitch => "training_switch",
+                Impure::StateOutputs => "state_outputs",
+            },
+            Self::SubGraph { .. } => "sub_graph",
+            Self::Training => "training_graph",
+            Self::Opset { .. } => "unsupported_opset",
+            Self::IrVersion { .. } => "unsupported_ir_version",
+            Self::Inputs { .. } => "wrong_inputs",
+            Self::InputType { .. } => "wrong_input_type",
+            Self::Width { .. } => "wrong_width",
+            Self::FixedBatch { .. } => "fixed_batch",
+            Self::NoOutput => "no_output",
+        }
+    }
 }
 
 /// The model's one input.
@@ -228,11 +297,37 @@ fn tensor(tensor: &TensorProto) -> Result<(), AdmitError> {
             tensor: tensor.name.clone(),
         });
     }
+    declared(&tensor.name, &tensor.dims)
+}
+
+/// Every type has at least four bits a value: a tensor whose dimensions say more than twice the bytes of a file is a trap for whoever
+/// makes room before reading.
+fn declared(tensor: &str, dims: &[i64]) -> Result<(), AdmitError> {
+    let Ok(dims) = dims
+        .iter()
+        .map(|dim| u64::try_from(*dim))
+        .collect::<Result<Vec<u64>, _>>()
+    else {
+        return Err(AdmitError::NegativeDimension {
+            tensor: tensor.to_owned(),
+        });
+    };
+    let values = dims
+        .iter()
+        .fold(1, |values: u64, dim| values.saturating_mul(*dim));
+    if values > 2 * MODEL_BYTES_MAX as u64 {
+        return Err(AdmitError::GiantTensor {
+            tensor: tensor.to_owned(),
+            values,
+        });
+    }
     Ok(())
 }
 
 fn sparse(sparse: &SparseTensor) -> Result<(), AdmitError> {
-    sparse.values.iter().chain(&sparse.indices).try_for_each(tensor)
+    let name = sparse.values.as_ref().map_or("", |values| values.name.as_str());
+    sparse.values.iter().chain(&sparse.indices).try_for_each(tensor)?;
+    declared(name, &sparse.dims)
 }
 
 fn node(node: &NodeProto) -> Result<(), AdmitError> {
@@ -248,20 +343,18 @@ fn node(node: &NodeProto) -> Result<(), AdmitError> {
     };
     let named = |n: usize| node.output.get(n).is_some_and(|name| !name.is_empty());
     match node.op_type.as_str() {
-        "Loop" | "Scan" | "If" | "SequenceMap" => return Err(forbidden("is control flow")),
-        "RNN" | "LSTM" | "GRU" => return Err(forbidden("keeps a recurrent state")),
+        "Loop" | "Scan" | "If" | "SequenceMap" => return Err(forbidden(Impure::ControlFlow)),
+        "RNN" | "LSTM" | "GRU" => return Err(forbidden(Impure::RecurrentState)),
         "RandomNormal" | "RandomNormalLike" | "RandomUniform" | "RandomUniformLike" | "Multinomial"
         | "Bernoulli" => {
-            return Err(forbidden("draws random numbers"));
+            return Err(forbidden(Impure::RandomNumbers));
         }
         // A third input switches training on at run time; exporters leave it out of inference graphs.
         "Dropout" if node.input.get(2).is_some_and(|name| !name.is_empty()) => {
-            return Err(forbidden(
-                "can be switched to training, where it draws random numbers",
-            ));
+            return Err(forbidden(Impure::TrainingSwitch));
         }
         "BatchNormalization" if node.attr_int("training_mode", 0) != 0 || (1..5).any(named) => {
-            return Err(forbidden("gives running statistics as state outputs"));
+            return Err(forbidden(Impure::StateOutputs));
         }
         _ => {}
     }

@@ -78,6 +78,25 @@ pub enum InspectError {
     },
 }
 
+impl InspectError {
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Admit(error) => error.code(),
+            Self::Library(_) => "runtime_missing",
+            Self::Ort(_) => "runtime_refused",
+            Self::Infer(_) => "infer_failed",
+            Self::Golden { .. } => "ragged_golden_rows",
+            Self::NoFittingOutput { .. } => "no_fitting_output",
+            Self::NamedOutput { .. } => "wrong_action_output",
+            Self::ConstantAction { .. } => "constant_action",
+            Self::NoAction { .. } => "no_action",
+            Self::NotDense { .. } => "not_dense",
+        }
+    }
+}
+
 /// What the caller wants.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -166,12 +185,19 @@ pub struct Inspection {
 }
 
 impl Inspection {
+    /// The reduced graph's file, where it is used.
+    #[must_use]
+    pub fn reduced(&self) -> Option<&[u8]> {
+        match &self.reduction {
+            Reduction::Used { bytes, .. } => Some(bytes),
+            Reduction::NotUsed(_) => None,
+        }
+    }
+
     /// The graph that shall run and its bytes.
     #[must_use]
     pub fn runs<'a>(&'a self, original: &'a [u8]) -> (Graph, &'a [u8]) {
-        match &self.reduction {
-            Reduction::Used { bytes, .. } => (Graph::Reduced, bytes),
-            Reduction::NotUsed(_) => (Graph::Original, original),
-        }
+        self.reduced()
+            .map_or((Graph::Original, original), |bytes| (Graph::Reduced, bytes))
     }
 }

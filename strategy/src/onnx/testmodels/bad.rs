@@ -135,6 +135,36 @@ fn external_sparse(seed: u64, width: usize) -> Vec<u8> {
     model.encode_to_vec()
 }
 
+fn with_dims(seed: u64, width: usize, dims: Vec<i64>) -> Vec<u8> {
+    let mut model = small(seed, width, |_, x| x.to_owned()).model();
+    let graph = model.graph.get_or_insert_default();
+    graph.initializer[0].dims = dims;
+    model.encode_to_vec()
+}
+
+fn giant_sparse(seed: u64, width: usize) -> Vec<u8> {
+    let mut model = small(seed, width, |_, x| x.to_owned()).model();
+    let graph = model.graph.get_or_insert_default();
+    graph.sparse_initializer.push(SparseTensor {
+        values: Some(TensorProto::floats("sparse", &[1], &[1.0])),
+        indices: Some(TensorProto::integers("", &[1], &[0])),
+        dims: vec![1 << 40],
+    });
+    model.encode_to_vec()
+}
+
+/// Passes admission and asks for `values` numbers of memory when it is run.
+#[must_use]
+pub fn giant_when_run(seed: u64, width: usize, values: i64) -> Vec<u8> {
+    let change = |b: &mut Builder, x: &str| {
+        let shape = b.initializer(TensorProto::integers("shape", &[1], &[values]));
+        let many = b.node("ConstantOfShape", &[&shape], vec![]);
+        let sum = b.node("ReduceSum", &[&many], vec![Attribute::int("keepdims", 0)]);
+        b.node("Add", &[x, &sum], vec![])
+    };
+    small(seed, width, change).bytes()
+}
+
 fn function(seed: u64, width: usize) -> Vec<u8> {
     let mut model = small(seed, width, |_, x| x.to_owned()).model();
     model.functions.push(FunctionProto {
@@ -181,6 +211,16 @@ pub fn all_refused(seed: u64, width: usize) -> Vec<BadModel> {
         bad("external initializer", external(seed, width)),
         bad("external constant", external_constant(seed, width)),
         bad("external sparse initializer", external_sparse(seed, width)),
+        bad(
+            "giant initializer",
+            with_dims(seed, width, vec![1 << 40, 1 << 20]),
+        ),
+        bad(
+            "overflowing initializer",
+            with_dims(seed, width, vec![i64::MAX; 4]),
+        ),
+        bad("negative initializer", with_dims(seed, width, vec![-1, 4])),
+        bad("giant sparse initializer", giant_sparse(seed, width)),
         bad(
             "foreign domain",
             with_node(seed, width, "FusedGemm", "com.microsoft", vec![]),

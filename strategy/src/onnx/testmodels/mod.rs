@@ -8,7 +8,9 @@ mod builder;
 mod scaler;
 mod shapes;
 
-pub use bad::{BadModel, all_refused, constant_output, nan_output, plain, tiny, versions, wrong_width};
+pub use bad::{
+    BadModel, all_refused, constant_output, giant_when_run, nan_output, plain, tiny, versions, wrong_width,
+};
 pub use builder::{Builder, OPSET, as_dim, normal};
 pub use scaler::norm_stats;
 pub use shapes::{
