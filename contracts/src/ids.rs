@@ -109,6 +109,8 @@ ids! {
     ProposalId, "a proposal id", ID_BYTES_MAX, "";
     /// An experiment contract: `CTR-EXP-{name}-{version}`.
     ContractId, "a contract id", ID_BYTES_MAX, "";
+    /// A training run, as its trainer names it.
+    RunId, "a training run's id", ID_BYTES_MAX, "";
     /// An engine process, as it names itself.
     EngineId, "an engine id", ID_BYTES_MAX, "";
     /// An environment such as `paper`, `prod` or `local`.

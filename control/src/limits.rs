@@ -119,3 +119,8 @@ pub const INSPECTION_WALL_S: u64 = 120;
 pub const INSPECTION_LINE_BYTES_MAX: usize = 1 << 20;
 /// Inspections at the same time: each takes up to [`INSPECTION_MEMORY_BYTES`].
 pub const INSPECTIONS_AT_ONCE: usize = 2;
+/// Largest form of a model's registration, in bytes: the two files at their limits, and 64 KiB for everything else.
+pub const MODEL_FORM_BYTES_MAX: usize =
+    contracts::limits::MODEL_BYTES_MAX + contracts::limits::NORM_STATS_BYTES_MAX + (64 << 10);
+/// Longest text field of a form, in bytes: the longest is an output's name.
+pub const FORM_TEXT_BYTES_MAX: usize = contracts::limits::OUTPUT_NAME_BYTES_MAX;

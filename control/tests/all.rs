@@ -24,11 +24,19 @@ mod backup;
 mod experiments;
 #[path = "all/kit/mod.rs"]
 mod kit;
+#[path = "all/inspection.rs"]
+mod inspection;
+#[path = "all/lineage.rs"]
+mod lineage;
+#[path = "all/models.rs"]
+mod models;
 #[path = "all/moves.rs"]
 mod moves;
 #[path = "all/notify.rs"]
 mod notify;
 #[path = "all/store.rs"]
 mod store;
+#[path = "all/upload.rs"]
+mod upload;
 #[path = "all/votes.rs"]
 mod votes;

@@ -170,7 +170,14 @@ impl<T: Statement> Signed<T> {
         })
     }
 
-    fn verify(&self, trusted: &TrustedKeys) -> Result<(), VoteError> {
+    /// That a trusted key for statements of this kind signed it.
+    ///
+    /// # Errors
+    /// [`VoteError::Signature`].
+    ///
+    /// # Panics
+    /// Never: statements hold texts only.
+    pub fn verify(&self, trusted: &TrustedKeys) -> Result<(), VoteError> {
         let digest: Digest<OfStatement> = jcs::digest(&self.statement).expect("statements hold texts only");
         signing::verify(&self.signatures, trusted, T::DOMAIN, digest)
             .map(drop)

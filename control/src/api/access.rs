@@ -52,6 +52,11 @@ pub(crate) const RESEARCH_READ: Access = Access::Only {
     roles: READERS,
     scope: Some(Scope::ResearchWrite),
 };
+/// What researchers and their programs register.
+pub(crate) const RESEARCH_WRITE: Access = Access::Only {
+    roles: &[Role::Researcher],
+    scope: Some(Scope::ResearchWrite),
+};
 /// People who administrate.
 pub(crate) const ADMIN: Access = Access::Only {
     roles: &[Role::Admin],

@@ -9,6 +9,7 @@ mod audit;
 mod deliveries;
 mod engines;
 mod events;
+mod experiment_contracts;
 mod experiments;
 mod extract;
 mod health;
@@ -18,10 +19,12 @@ mod moves;
 mod note;
 mod openapi;
 mod problem;
+mod provenance;
 mod serve;
 mod session;
 mod slots;
 mod tokens;
+mod upload;
 mod users;
 
 use std::sync::Arc;
@@ -53,13 +56,19 @@ pub(crate) struct Api {
 
 type Schema = utoipa::openapi::RefOr<utoipa::openapi::Schema>;
 
+/// What a request carries.
+struct Body {
+    media: &'static str,
+    schema: Schema,
+}
+
 /// A route: reachable, guarded and described by one row.
 pub(crate) struct Route {
     method: Method,
     path: &'static str,
     access: Access,
     summary: &'static str,
-    body: Option<Schema>,
+    body: Option<Body>,
     handler: MethodRouter<Api>,
 }
 
@@ -83,8 +92,20 @@ impl Route {
     }
 
     fn takes<T: utoipa::PartialSchema>(self) -> Self {
+        self.carries("application/json", T::schema())
+    }
+
+    fn takes_form<T: utoipa::PartialSchema>(self) -> Self {
+        self.carries("multipart/form-data", T::schema())
+    }
+
+    fn takes_text(self, media: &'static str) -> Self {
+        self.carries(media, <String as utoipa::PartialSchema>::schema())
+    }
+
+    fn carries(self, media: &'static str, schema: Schema) -> Self {
         Self {
-            body: Some(T::schema()),
+            body: Some(Body { media, schema }),
             ..self
         }
     }
@@ -95,6 +116,9 @@ fn rows() -> Vec<Route> {
         session::routes(),
         experiments::routes(),
         models::routes(),
+        upload::routes(),
+        experiment_contracts::routes(),
+        provenance::routes(),
         slots::routes(),
         moves::routes(),
         artifacts::routes(),

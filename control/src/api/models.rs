@@ -11,7 +11,7 @@ use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::{Api, Route};
 use crate::limits::PAGE_ROWS_MAX;
-use crate::registry::Stage;
+use crate::registry::{self, Stage};
 use crate::store::{ContractRow, ModelRow};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -23,6 +23,12 @@ pub(super) fn routes() -> Vec<Route> {
             get(list),
         ),
         Route::get("/api/models/{model_id}", RESEARCH_READ, "A model", get(one)),
+        Route::get(
+            "/api/models/{model_id}/lineage",
+            RESEARCH_READ,
+            "Where a model comes from and what became of it, every piece hashed again",
+            get(lineage),
+        ),
         Route::get(
             "/api/models/production",
             RESEARCH_READ,
@@ -39,7 +45,7 @@ struct Filter {
     slot: Option<SlotId>,
 }
 
-fn view(row: &ModelRow) -> Value {
+pub(super) fn view(row: &ModelRow) -> Value {
     json!({
         "model_id": row.model_id, "experiment_name": row.experiment_name, "contract_id": row.contract_id, "slot": row.slot,
         "stage": row.stage, "model_hash": row.model_hash, "exec_hash": row.exec_hash,
@@ -67,6 +73,16 @@ async fn one(State(api): State<Api>, Path(id): Path<ModelId>) -> Result<axum::Js
     let row = api.app.store.model(&id).await?;
     let row = row.ok_or_else(|| Problem::new(404, "not_found", format!("there is no model {id}")))?;
     Ok(axum::Json(view(&row)))
+}
+
+async fn lineage(
+    State(api): State<Api>,
+    Path(id): Path<ModelId>,
+) -> Result<axum::Json<registry::lineage::Lineage>, Problem> {
+    let found = Box::pin(registry::lineage::lineage(&api.app, &id)).await?;
+    found
+        .map(axum::Json)
+        .ok_or_else(|| Problem::new(404, "not_found", format!("there is no model {id}")))
 }
 
 #[derive(Deserialize)]

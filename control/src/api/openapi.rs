@@ -75,10 +75,10 @@ fn operation(row: Route) -> utoipa::openapi::path::Operation {
             .required(Required::False);
         operation = operation.parameter(parameter.schema(Some(String::schema())));
     }
-    if let Some(schema) = row.body {
-        let content = ContentBuilder::new().schema(Some(schema)).build();
+    if let Some(body) = row.body {
+        let content = ContentBuilder::new().schema(Some(body.schema)).build();
         let body = RequestBodyBuilder::new()
-            .content("application/json", content)
+            .content(body.media, content)
             .required(Some(Required::True));
         operation = operation.request_body(Some(body.build()));
     }

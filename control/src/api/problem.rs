@@ -1,5 +1,7 @@
 //! Errors on the wire: RFC 9457, with a stable `code`. What went wrong inside stays in the log.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -18,22 +20,35 @@ pub struct Problem {
     /// HTTP's words.
     pub title: &'static str,
     /// Stable, for programs.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// For people.
     pub detail: String,
+    /// Of a fault in a document: where, such as `reward.weights`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Of a fault in a document: its line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What differs from what is registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub changes: Option<Vec<serde_json::Value>>,
 }
 
 impl Problem {
     /// A problem.
-    pub fn new(status: u16, code: &'static str, detail: impl std::fmt::Display) -> Self {
+    pub fn new(status: u16, code: impl Into<Cow<'static, str>>, detail: impl std::fmt::Display) -> Self {
         let title = StatusCode::from_u16(status)
             .ok()
             .and_then(|status| status.canonical_reason());
         Self {
             status,
             title: title.unwrap_or("Error"),
-            code,
+            code: code.into(),
             detail: detail.to_string(),
+            path: None,
+            line: None,
+            changes: None,
         }
     }
 

@@ -80,6 +80,16 @@ pub struct Stored {
     pub signature: Signature,
 }
 
+impl Stored {
+    /// True when its content is what was hashed, and the audit key signed it. Its place in the chain is [`Walk`]'s to check.
+    #[must_use]
+    pub fn is_genuine(&self, trusted: &TrustedKeys) -> bool {
+        let signatures = std::slice::from_ref(&self.signature);
+        self.event.hash() == Ok(self.hash)
+            && signing::verify(signatures, trusted, Domain::AuditEvent, self.hash).is_ok()
+    }
+}
+
 /// Why an event was not appended; the change it tells of must not happen either.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {

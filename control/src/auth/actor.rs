@@ -85,6 +85,17 @@ impl Actor {
         self.roles.iter().any(|role| roles.contains(role))
     }
 
+    /// True for a researcher, or a token of one with the scope `research:write`: what every registration asks for.
+    #[must_use]
+    pub fn may_research(&self) -> bool {
+        let scoped = match &self.via {
+            Via::Token { scopes, .. } => scopes.contains(&Scope::ResearchWrite),
+            Via::Password { .. } => true,
+            Via::Control => false,
+        };
+        scoped && self.has_any(&[Role::Researcher])
+    }
+
     /// A person with a password given at most 15 minutes before `now`; what every vote and every move of production asks for.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::audit::{self, Action, AppendError, Event};
-use crate::auth::{Actor, Role, Scope, Via};
+use crate::auth::Actor;
 use crate::config::SlotConfig;
 use crate::store::{ExperimentRow, StoreError, Tx};
 
@@ -100,7 +100,7 @@ fn summary(changes: &[Change]) -> String {
 /// # Errors
 /// [`RegisterError`].
 pub async fn register(app: &App, actor: &Actor, request: &Register) -> Result<Registered, RegisterError> {
-    if !may_register(actor) {
+    if !actor.may_research() {
         return Err(RegisterError::Forbidden);
     }
     let now = app.now();
@@ -128,15 +128,6 @@ pub async fn register(app: &App, actor: &Actor, request: &Register) -> Result<Re
         experiment: row,
         created: true,
     })
-}
-
-fn may_register(actor: &Actor) -> bool {
-    let scoped = match &actor.via {
-        Via::Token { scopes, .. } => scopes.contains(&Scope::ResearchWrite),
-        Via::Password { .. } => true,
-        Via::Control => false,
-    };
-    scoped && actor.has_any(&[Role::Researcher])
 }
 
 fn slot_settings<'a>(app: &'a App, contract: &ExperimentContract) -> Result<&'a SlotConfig, RegisterError> {

@@ -322,6 +322,18 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
+    /// The model of a bundle.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn model_of_bundle(&self, bundle: BundleHash) -> Result<Option<ModelRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM model_registry WHERE bundle_hash = $1")
+            .bind(bundle.to_hex())
+            .fetch_optional(self.pool())
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
     /// Models, newest first; of one stage or slot where that is given.
     ///
     /// # Errors

@@ -426,7 +426,7 @@ fn read(row: &AnyRow) -> Result<SlotRow, StoreError> {
     })
 }
 
-fn read_contract(row: &AnyRow) -> Result<ContractRow, StoreError> {
+pub(super) fn read_contract(row: &AnyRow) -> Result<ContractRow, StoreError> {
     let row = Columns::of("production_contracts", row);
     Ok(ContractRow {
         slot: row.parsed("slot")?,

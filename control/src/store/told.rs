@@ -53,6 +53,8 @@ pub const TOLD: &[ToldTable] = &[
         ..told("slots", &["slot"])
     },
     told("experiment_contracts", &["contract_id"]),
+    told("datasets", &["dataset_hash"]),
+    told("training_runs", &["run_id"]),
     told("model_registry", &["model_id"]),
     told("model_authors", &["model_id", "username", "reason"]),
     told("promotion_proposals", &["proposal_id"]),

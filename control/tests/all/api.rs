@@ -68,6 +68,9 @@ fn every_route_admits_whom_the_committed_table_says() {
             let concrete = path
                 .replace("{proposal_id}", "PROP-none-1")
                 .replace("{model_id}", "none")
+                .replace("{contract_id}", "none")
+                .replace("{run_id}", "none")
+                .replace("{dataset_hash}", &"0".repeat(64))
                 .replace("{slot}", "usdcop-5m")
                 .replace("{sha256}", &"0".repeat(64))
                 .replace("{username}", "nobody")

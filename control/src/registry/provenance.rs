@@ -1,0 +1,226 @@
+//! Datasets and training runs: registered once by whoever made them, which makes them an author of every model that comes from it.
+
+use contracts::hash::{DatasetHash, Digest, NormStatsHash};
+use contracts::ids::{ContractId, RunId};
+use contracts::jcs;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::audit::{self, Action, AppendError, Event};
+use crate::auth::Actor;
+use crate::store::{DatasetRow, StoreError, TrainingRow, Tx};
+
+/// A dataset to register.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDataset {
+    /// The experiment it was built for.
+    pub contract_id: ContractId,
+    /// Of its rows.
+    pub dataset_hash: DatasetHash,
+    /// The scaler fitted on its train split.
+    pub norm_stats_hash: NormStatsHash,
+    /// A JSON object: what its builder says about it.
+    pub manifest: Value,
+}
+
+/// A training run to register.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTraining {
+    /// Its name.
+    pub run_id: RunId,
+    /// The experiment it trained for.
+    pub contract_id: ContractId,
+    /// On what; registered.
+    pub dataset_hash: DatasetHash,
+    /// A JSON object: what the trainer says about it.
+    pub manifest: Value,
+}
+
+/// Why nothing was registered; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The role or the token's scope does not carry it.
+    #[error("this needs the role researcher, and of a token the scope research:write")]
+    Forbidden,
+    /// No such experiment.
+    #[error("experiment contract {0} is not registered")]
+    NoExperiment(ContractId),
+    /// No such dataset, or it was built for another experiment.
+    #[error("dataset {dataset} is not registered for {contract}")]
+    NoDataset {
+        /// Which.
+        dataset: DatasetHash,
+        /// For which experiment.
+        contract: ContractId,
+    },
+    /// A manifest is a JSON object with numbers that JSON programs agree on.
+    #[error("the manifest is no JSON object with finite numbers of at most 53 bits")]
+    Manifest,
+    /// The name is taken by other content.
+    #[error("{0} is registered with other content")]
+    Differs(String),
+    /// The audit event was not stored.
+    #[error("the registration was not audited")]
+    Audit(#[from] AppendError),
+    /// The database.
+    #[error("the database did not answer")]
+    Store(#[from] StoreError),
+}
+
+impl RecordError {
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::NoExperiment(_) => "experiment_not_found",
+            Self::NoDataset { .. } => "dataset_not_found",
+            Self::Manifest => "manifest_invalid",
+            Self::Differs(_) => "registered_differently",
+            Self::Audit(_) | Self::Store(_) => "internal",
+        }
+    }
+}
+
+/// Registers a dataset; true when it is new. The same again changes nothing.
+///
+/// # Errors
+/// [`RecordError`].
+pub async fn register_dataset(
+    app: &App,
+    actor: &Actor,
+    new: NewDataset,
+) -> Result<(DatasetRow, bool), RecordError> {
+    let manifest_hash = admit(app, actor, &new.contract_id, &new.manifest).await?;
+    let row = DatasetRow {
+        dataset_hash: new.dataset_hash,
+        contract_id: new.contract_id,
+        norm_stats_hash: new.norm_stats_hash,
+        manifest: new.manifest,
+        created_by: actor.person.clone(),
+        created_at: app.now(),
+    };
+    let mut tx = app.store.begin().await?;
+    match tx.insert_dataset(&row).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict { rule }) => {
+            drop(tx);
+            let found = app.store.dataset(row.dataset_hash).await?;
+            let found = found.ok_or(StoreError::Conflict { rule })?;
+            let asked = DatasetRow {
+                created_by: found.created_by.clone(),
+                created_at: found.created_at,
+                ..row
+            };
+            return same(found, &asked, || format!("dataset {}", asked.dataset_hash));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let body = json!({
+        "contract_id": row.contract_id, "norm_stats_hash": row.norm_stats_hash, "manifest_hash": manifest_hash,
+        "created_by": row.created_by,
+    });
+    let subject = row.dataset_hash.to_hex();
+    note(app, tx, actor, Action::DatasetRegistered, subject, body).await?;
+    Ok((row, true))
+}
+
+/// Registers a training run; true when it is new. The same again changes nothing.
+///
+/// # Errors
+/// [`RecordError`].
+pub async fn register_training(
+    app: &App,
+    actor: &Actor,
+    new: NewTraining,
+) -> Result<(TrainingRow, bool), RecordError> {
+    let manifest_hash = admit(app, actor, &new.contract_id, &new.manifest).await?;
+    let dataset = app.store.dataset(new.dataset_hash).await?;
+    if dataset.is_none_or(|dataset| dataset.contract_id != new.contract_id) {
+        return Err(RecordError::NoDataset {
+            dataset: new.dataset_hash,
+            contract: new.contract_id,
+        });
+    }
+    let row = TrainingRow {
+        run_id: new.run_id,
+        contract_id: new.contract_id,
+        dataset_hash: new.dataset_hash,
+        manifest: new.manifest,
+        launched_by: actor.person.clone(),
+        created_at: app.now(),
+    };
+    let mut tx = app.store.begin().await?;
+    match tx.insert_training(&row).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict { rule }) => {
+            drop(tx);
+            let found = app.store.training(&row.run_id).await?;
+            let found = found.ok_or(StoreError::Conflict { rule })?;
+            let asked = TrainingRow {
+                launched_by: found.launched_by.clone(),
+                created_at: found.created_at,
+                ..row
+            };
+            return same(found, &asked, || format!("training run {}", asked.run_id));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let body = json!({
+        "contract_id": row.contract_id, "dataset_hash": row.dataset_hash, "manifest_hash": manifest_hash,
+        "launched_by": row.launched_by,
+    });
+    let subject = row.run_id.to_string();
+    note(app, tx, actor, Action::TrainingRegistered, subject, body).await?;
+    Ok((row, true))
+}
+
+/// Who may, for an experiment there is, with a manifest that has a hash.
+async fn admit(
+    app: &App,
+    actor: &Actor,
+    contract: &ContractId,
+    manifest: &Value,
+) -> Result<Digest<()>, RecordError> {
+    if !actor.may_research() {
+        return Err(RecordError::Forbidden);
+    }
+    let hash = manifest_hash(manifest).ok_or(RecordError::Manifest)?;
+    if app.store.experiment(contract).await?.is_none() {
+        return Err(RecordError::NoExperiment(contract.clone()));
+    }
+    Ok(hash)
+}
+
+/// SHA-256 of a manifest's canonical JSON; none for what is no object or has a number without one.
+pub(super) fn manifest_hash(manifest: &Value) -> Option<Digest<()>> {
+    manifest.as_object().and_then(|_| jcs::digest(manifest).ok())
+}
+
+fn same<T: PartialEq>(found: T, asked: &T, what: impl Fn() -> String) -> Result<(T, bool), RecordError> {
+    if found == *asked {
+        Ok((found, false))
+    } else {
+        Err(RecordError::Differs(what()))
+    }
+}
+
+/// Appends the event and commits.
+async fn note(
+    app: &App,
+    mut tx: Tx,
+    actor: &Actor,
+    action: Action,
+    subject: String,
+    body: Value,
+) -> Result<(), RecordError> {
+    let event = Event {
+        actor: actor.audit_name(),
+        action,
+        subject,
+        body,
+    };
+    audit::append(&mut tx, app.keys.audit(), app.now(), event).await?;
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! The process that looks into models: it names what it refuses, and whatever becomes of it is a refusal.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use contracts::action::ActionKind;
+use control::inspect::wire::{Ask, bits};
+use control::inspect::{InspectionError, Inspector};
+use strategy::onnx::inspect::drawn_observations;
+use strategy::onnx::testmodels;
+
+use crate::kit::models::{WIDTH, model};
+
+fn inspector() -> Inspector {
+    Inspector {
+        program: Some(env!("CARGO_BIN_EXE_control").into()),
+        ..Inspector::default()
+    }
+}
+
+fn ask() -> Ask {
+    Ask {
+        width: WIDTH,
+        rule: ActionKind::Continuous.default_rule(),
+        action_output: None,
+        golden: bits(&drawn_observations(WIDTH, 1)),
+    }
+}
+
+#[test]
+fn a_good_model_comes_back_with_its_reduced_graph_and_answers() {
+    let inspected = inspector().inspect(&ask(), &model(1)).unwrap();
+    assert_eq!(inspected.found.action_output, "53");
+    assert_eq!(inspected.found.golden.len(), 256);
+    assert!(!inspected.graph.is_empty());
+    let names: Vec<&str> = inspected
+        .found
+        .outputs
+        .iter()
+        .map(|output| output.name.as_str())
+        .collect();
+    assert_eq!(names, ["53", "value", "log_prob"]);
+    let again = inspector().inspect(&ask(), &model(1)).unwrap();
+    assert_eq!(again, inspected);
+}
+
+#[test]
+fn every_bad_model_is_refused_by_name() {
+    let expected = |name: &str| match name {
+        "wrong width" => "wrong_width",
+        "external initializer" | "external constant" | "external sparse initializer" => "external_data",
+        "giant initializer" | "overflowing initializer" | "giant sparse initializer" => "giant_tensor",
+        "negative initializer" => "negative_dimension",
+        "foreign domain" => "foreign_domain",
+        "function" => "model_function",
+        "loop" => "control_flow",
+        "sub-graph" => "sub_graph",
+        "random" => "random_numbers",
+        "recurrent" => "recurrent_state",
+        "training batch normalisation" => "state_outputs",
+        "huge opset" | "no opset" => "unsupported_opset",
+        "huge IR version" => "unsupported_ir_version",
+        "two inputs" => "wrong_inputs",
+        "integer input" | "flat input" | "dynamic width" => "wrong_input_type",
+        "fixed batch" => "fixed_batch",
+        "too many nodes" => "too_many_nodes",
+        "no protobuf" | "empty" => "not_onnx",
+        other => panic!("no expectation for {other}"),
+    };
+    for bad in testmodels::all_refused(1, WIDTH) {
+        let refused = inspector().inspect(&ask(), &bad.bytes).unwrap_err();
+        assert_eq!(refused.code(), expected(bad.name), "{}: {refused}", bad.name);
+    }
+    for (bytes, code) in [
+        (testmodels::constant_output(1, WIDTH), "constant_action"),
+        (testmodels::nan_output(1, WIDTH), "no_action"),
+        (
+            testmodels::ppo_discrete(&testmodels::tiny(1, WIDTH)).bytes,
+            "no_fitting_output",
+        ),
+        (vec![0; contracts::limits::MODEL_BYTES_MAX + 1], "model_too_large"),
+    ] {
+        let refused = inspector().inspect(&ask(), &bytes).unwrap_err();
+        assert_eq!(refused.code(), code, "{refused}");
+    }
+    let named = Ask {
+        action_output: Some("nothing".to_owned()),
+        ..ask()
+    };
+    let refused = inspector().inspect(&named, &model(1)).unwrap_err();
+    assert_eq!(refused.code(), "wrong_action_output");
+}
+
+#[test]
+fn a_model_that_wants_gigabytes_when_it_runs_gets_none() {
+    let greedy = testmodels::giant_when_run(1, WIDTH, 1 << 33);
+    let refused = inspector().inspect(&ask(), &greedy).unwrap_err();
+    let codes = ["runtime_refused", "infer_failed", "inspection_died"];
+    assert!(codes.contains(&refused.code()), "{}: {refused}", refused.code());
+    // Two bytes a node: decoding a full file of them takes gigabytes.
+    let bomb = node_bomb();
+    let refused = inspector().inspect(&ask(), &bomb).unwrap_err();
+    let codes = ["inspection_died", "too_many_nodes", "not_onnx"];
+    assert!(codes.contains(&refused.code()), "{}: {refused}", refused.code());
+}
+
+/// A model whose graph is nothing but empty nodes.
+fn node_bomb() -> Vec<u8> {
+    let nodes = [0x0a, 0x00].repeat((48 << 20) / 2);
+    let mut bytes = vec![0x08, 0x08, 0x3a];
+    let mut length = nodes.len();
+    while length >= 0x80 {
+        bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+        length >>= 7;
+    }
+    bytes.push(u8::try_from(length).unwrap());
+    bytes.extend_from_slice(&nodes);
+    bytes.extend_from_slice(&[0x42, 0x02, 0x10, 0x11]);
+    bytes
+}
+
+fn script(folder: &Path, name: &str, body: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_child_that_dies_hangs_lies_or_talks_nonsense_is_a_refusal() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, body: &str, wall: Duration| {
+        let inspector = Inspector {
+            program: Some(script(folder.path(), name, body)),
+            wall,
+        };
+        inspector.inspect(&ask(), &model(1)).unwrap_err()
+    };
+    let long = Duration::from_secs(60);
+    let killed = run("killed", "kill -9 $$", long);
+    assert_eq!(killed.code(), "inspection_died");
+    assert!(killed.to_string().contains("signal 9"), "{killed}");
+    let ended = run("ended", "/bin/cat > /dev/null; exit 3", long);
+    assert!(ended.to_string().contains("exit code 3"), "{ended}");
+    let hung = run("hung", "exec /bin/sleep 1000", Duration::from_millis(200));
+    assert!(matches!(hung, InspectionError::TimedOut(_)), "{hung}");
+    let lies = r#"/bin/cat > /dev/null; echo '{"outcome":"fits","action_output":"53","outputs":[],"nodes":1,"rows_checked":1,"reduced":{"outcome":"used","nodes":1,"near_ties":0},"dense":{"outcome":"not_admitted","reason":"x"},"executor":"ort","head":"scalar","golden":[]}'"#;
+    assert_eq!(run("lies", lies, long).code(), "inspection_failed");
+    let noise = run("noise", "echo hello", long);
+    assert_eq!(noise.code(), "inspection_failed");
+    let code = r#"echo '{"outcome":"refused","code":"<script>","detail":"x"}'"#;
+    assert_eq!(run("code", code, long).code(), "inspection_failed");
+    let endless = run("endless", "exec /usr/bin/yes", long);
+    assert_eq!(endless.code(), "inspection_failed");
+    let missing = Inspector {
+        program: Some("/nowhere/control".into()),
+        wall: long,
+    };
+    let missing = missing.inspect(&ask(), &model(1)).unwrap_err();
+    assert_eq!(missing.code(), "inspection_not_started");
+}
+
+#[test]
+fn nothing_of_this_process_environment_reaches_the_child() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("environment");
+    let body = format!("/usr/bin/env > {}; /bin/cat > /dev/null", told.display());
+    let inspector = Inspector {
+        program: Some(script(folder.path(), "tells", &body)),
+        wall: Duration::from_secs(60),
+    };
+    assert!(std::env::vars_os().count() > 3, "there is something to hide");
+    inspector.inspect(&ask(), &model(1)).unwrap_err();
+    let told = std::fs::read_to_string(told).unwrap();
+    let names: Vec<&str> = told.lines().filter_map(|line| line.split('=').next()).collect();
+    let harmless = ["ORT_DYLIB_PATH", "PWD", "OLDPWD", "SHLVL", "_"];
+    assert!(names.iter().all(|name| harmless.contains(name)), "{names:?}");
+}
