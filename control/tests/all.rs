@@ -22,10 +22,10 @@ mod audit;
 mod backup;
 #[path = "all/experiments.rs"]
 mod experiments;
-#[path = "all/kit/mod.rs"]
-mod kit;
 #[path = "all/inspection.rs"]
 mod inspection;
+#[path = "all/kit/mod.rs"]
+mod kit;
 #[path = "all/lineage.rs"]
 mod lineage;
 #[path = "all/models.rs"]

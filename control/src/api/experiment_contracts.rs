@@ -82,8 +82,15 @@ async fn register(
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<(StatusCode, axum::Json<Value>), Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     if !YAML.iter().any(|yaml| kind.eq_ignore_ascii_case(yaml)) {
         return Err(Problem::new(
             415,
@@ -100,7 +107,11 @@ async fn register(
         file: FILE.to_owned(),
     };
     let done = experiments::register(&api.app, &caller.actor, &request).await?;
-    let status = if done.created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if done.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     let mut answer = view(&done.experiment);
     answer["created"] = json!(done.created);
     Ok((status, axum::Json(answer)))

@@ -115,7 +115,10 @@ async fn datasets(State(api): State<Api>, Query(of): Query<Filter>) -> Result<ax
     Ok(axum::Json(json!({"datasets": rows})))
 }
 
-async fn dataset(State(api): State<Api>, Path(hash): Path<DatasetHash>) -> Result<axum::Json<Value>, Problem> {
+async fn dataset(
+    State(api): State<Api>,
+    Path(hash): Path<DatasetHash>,
+) -> Result<axum::Json<Value>, Problem> {
     let row = api.app.store.dataset(hash).await?;
     let row = row.ok_or_else(|| Problem::new(404, "not_found", format!("there is no dataset {hash}")))?;
     Ok(axum::Json(of_dataset(&row)))
@@ -139,7 +142,11 @@ async fn training(State(api): State<Api>, Path(id): Path<RunId>) -> Result<axum:
 
 fn answer(mut document: Value, created: bool) -> (StatusCode, axum::Json<Value>) {
     document["created"] = json!(created);
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     (status, axum::Json(document))
 }
 

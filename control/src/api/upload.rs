@@ -65,7 +65,11 @@ async fn register(
     let form = form.map_err(|error| Problem::new(415, "not_a_form", error.body_text()))?;
     let registration = read(form).await?;
     let done = Box::pin(registry::register(&api.app, &caller.actor, registration)).await?;
-    let status = if done.created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if done.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     let mut answer = view(&done.model);
     answer["created"] = json!(done.created);
     Ok((status, axum::Json(answer)))
@@ -88,7 +92,11 @@ async fn read(mut form: Multipart) -> Result<Registration, Problem> {
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
-            "model" => once(&mut fields.model, &name, bytes(field, &name, MODEL_BYTES_MAX).await?)?,
+            "model" => once(
+                &mut fields.model,
+                &name,
+                bytes(field, &name, MODEL_BYTES_MAX).await?,
+            )?,
             "norm_stats" => {
                 let file = bytes(field, &name, NORM_STATS_BYTES_MAX).await?;
                 once(&mut fields.norm_stats, &name, file)?;
@@ -106,7 +114,10 @@ async fn read(mut form: Multipart) -> Result<Registration, Problem> {
     }
     let missing = |name: &'static str| move || malformed(format!("the field `{name}` is missing"));
     Ok(Registration {
-        contract_id: parsed("contract_id", &fields.contract_id.ok_or_else(missing("contract_id"))?)?,
+        contract_id: parsed(
+            "contract_id",
+            &fields.contract_id.ok_or_else(missing("contract_id"))?,
+        )?,
         model: fields.model.ok_or_else(missing("model"))?,
         norm_stats: fields.norm_stats.ok_or_else(missing("norm_stats"))?,
         dataset_hash: optional("dataset_hash", fields.dataset_hash)?,
@@ -190,7 +201,10 @@ impl From<RegisterModelError> for Problem {
             | RegisterModelError::Store(_) => return Self::internal(&error),
         };
         if status >= 409 && status != 422 {
-            tracing::warn!(causes = crate::causes::causes(&error), "a model was not registered");
+            tracing::warn!(
+                causes = crate::causes::causes(&error),
+                "a model was not registered"
+            );
         }
         Self::new(status, code, &error)
     }

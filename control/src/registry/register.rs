@@ -127,7 +127,8 @@ pub async fn register(
         return Err(RegisterModelError::Forbidden);
     }
     let experiment = app.store.experiment(&request.contract_id).await?;
-    let experiment = experiment.ok_or_else(|| RegisterModelError::NoExperiment(request.contract_id.clone()))?;
+    let experiment =
+        experiment.ok_or_else(|| RegisterModelError::NoExperiment(request.contract_id.clone()))?;
     let (bundle, request, experiment) = compute(app, request, experiment).await?;
     let origin = origin(app, &experiment, &request, &bundle).await?;
     let row = row(app, actor, &experiment, &request, &bundle, &origin);
@@ -304,7 +305,10 @@ fn same(found: ModelRow, asked: &ModelRow) -> Result<Registered, RegisterModelEr
     let differs = [
         ("dataset", found.dataset_hash != asked.dataset_hash),
         ("training run", found.training_run != asked.training_run),
-        ("number of declared trials", found.declared_trials != asked.declared_trials),
+        (
+            "number of declared trials",
+            found.declared_trials != asked.declared_trials,
+        ),
     ];
     if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
         return Err(RegisterModelError::Differs {

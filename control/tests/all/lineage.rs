@@ -79,7 +79,11 @@ fn every_piece_is_there_and_whole() {
         let lineage = of(&test, &model).await;
         let mut kinds: Vec<Kind> = lineage.nodes.iter().map(|node| node.kind).collect();
         kinds.dedup();
-        let details: Vec<_> = lineage.nodes.iter().filter_map(|node| node.detail.clone()).collect();
+        let details: Vec<_> = lineage
+            .nodes
+            .iter()
+            .filter_map(|node| node.detail.clone())
+            .collect();
         assert!(lineage.verified, "{details:?}");
         for kind in [
             Kind::SourceData,
@@ -150,7 +154,10 @@ fn a_row_edited_by_hand_breaks_its_node() {
         assert!(!lineage.verified);
         let found = broken(&lineage);
         assert!(found.contains(&Kind::ExperimentContract), "{found:?}");
-        let stricter = looser.replace("0.5'", "0.x'").replace("0.1'", "0.5'").replace("0.x'", "0.1'");
+        let stricter = looser
+            .replace("0.5'", "0.x'")
+            .replace("0.1'", "0.5'")
+            .replace("0.x'", "0.1'");
         assert_eq!(edit(&database.url, &stricter).await, 1);
         assert!(of(&test, &model).await.verified, "put back");
 
@@ -160,7 +167,10 @@ fn a_row_edited_by_hand_breaks_its_node() {
         let unreadable = "UPDATE datasets SET manifest = 'no json'";
         assert_eq!(edit(&database.url, unreadable).await, 1);
         assert_eq!(broken(&of(&test, &model).await), [Kind::Dataset]);
-        assert_eq!(edit(&database.url, "UPDATE datasets SET manifest = '{\"rows\":3}'").await, 1);
+        assert_eq!(
+            edit(&database.url, "UPDATE datasets SET manifest = '{\"rows\":3}'").await,
+            1
+        );
 
         let other = "UPDATE training_runs SET launched_by = 'nobody'";
         force(database, "training_runs", other).await;
@@ -174,15 +184,16 @@ fn a_row_edited_by_hand_breaks_its_node() {
         assert_eq!(edit(&database.url, better).await, 1);
         assert_eq!(broken(&of(&test, &model).await), [Kind::Proposal]);
         assert_eq!(
-            edit(&database.url, "UPDATE promotion_proposals SET recommendation = 'PROMOTE'").await,
+            edit(
+                &database.url,
+                "UPDATE promotion_proposals SET recommendation = 'PROMOTE'"
+            )
+            .await,
             1
         );
 
         let scaler = format!("UPDATE model_registry SET norm_stats_hash = '{}'", "0".repeat(64));
         force(database, "model_registry", &scaler).await;
-        assert_eq!(
-            broken(&of(&test, &model).await),
-            [Kind::NormStats, Kind::Model]
-        );
+        assert_eq!(broken(&of(&test, &model).await), [Kind::NormStats, Kind::Model]);
     });
 }

@@ -111,7 +111,11 @@ fn a_model_is_registered_once_with_its_files_and_all_its_authors() {
         let hex = row.bundle_hash.short(12);
         assert_eq!(row.model_id.as_str(), format!("usdcop_ppo_baseline-{hex}"));
         assert_eq!((row.stage, row.declared_trials), (Stage::Staging, 7));
-        assert_eq!(row.dataset_hash, Some(stats().metadata.dataset_hash), "by its run");
+        assert_eq!(
+            row.dataset_hash,
+            Some(stats().metadata.dataset_hash),
+            "by its run"
+        );
         assert_eq!(
             test.app.store.model(&row.model_id).await.unwrap().as_ref(),
             Some(&row),
@@ -132,7 +136,9 @@ fn a_model_is_registered_once_with_its_files_and_all_its_authors() {
         let names: Vec<&str> = authors.iter().map(contracts::ids::PersonId::as_str).collect();
         assert_eq!(names, ["dana", "max", "rita", "tom"]);
 
-        let again = hand_in(&test, &researcher("ralf"), request.clone()).await.unwrap();
+        let again = hand_in(&test, &researcher("ralf"), request.clone())
+            .await
+            .unwrap();
         assert!(!again.created);
         assert_eq!(again.model, row, "the first author and time stay");
         assert_eq!(count(&test, Action::ModelRegistered).await, 1);
@@ -160,7 +166,10 @@ fn what_is_refused_leaves_no_row_no_file_and_no_event() {
         let mut test = app_with_bars(database);
         let contract = experiment(&test, "rita").await;
         let rita = researcher("rita");
-        for actor in [person("vera", &[Role::Approver, Role::Admin]), token_of("rita", Scope::MetricsRead)] {
+        for actor in [
+            person("vera", &[Role::Approver, Role::Admin]),
+            token_of("rita", Scope::MetricsRead),
+        ] {
             let refused = hand_in(&test, &actor, registration(&contract, 1)).await;
             assert_eq!(refused.unwrap_err().code(), "forbidden");
         }
@@ -245,7 +254,9 @@ fn datasets_and_training_runs_are_registered_once_and_never_change() {
         let dana = researcher("dana");
         let early = register_training(&test.app, &dana, run(&contract)).await;
         assert_eq!(early.unwrap_err().code(), "dataset_not_found");
-        let (row, created) = register_dataset(&test.app, &dana, dataset(&contract)).await.unwrap();
+        let (row, created) = register_dataset(&test.app, &dana, dataset(&contract))
+            .await
+            .unwrap();
         assert!(created);
         let found = test.app.store.dataset(row.dataset_hash).await.unwrap();
         assert_eq!(found.as_ref(), Some(&row));

@@ -37,7 +37,10 @@ fn from_the_yaml_to_a_registered_model_with_a_token_of_a_researcher() {
         assert_eq!(made.status, 201, "{}", made.text);
         let id = made.json()["contract_id"].as_str().unwrap().to_owned();
         let again = hand_in(&test, &who, &format!("# mine\n{}", yaml())).await;
-        assert_eq!((again.status.as_u16(), &again.json()["created"]), (200, &json!(false)));
+        assert_eq!(
+            (again.status.as_u16(), &again.json()["created"]),
+            (200, &json!(false))
+        );
         let looser = yaml().replace("min_sharpe: 0.5", "min_sharpe: 0.1");
         let differs = hand_in(&test, &who, &looser).await;
         assert_eq!(differs.code(), code(409, "experiment_differs"));
@@ -62,8 +65,14 @@ fn from_the_yaml_to_a_registered_model_with_a_token_of_a_researcher() {
             assert_eq!(again.status, 200, "{}", again.text);
             assert_eq!(get(path).await.status, 200);
         }
-        assert_eq!(get("/api/training-runs/RUN-1").await.json()["launched_by"], "rita");
-        assert_eq!(get("/api/training-runs/RUN-2").await.code(), code(404, "not_found"));
+        assert_eq!(
+            get("/api/training-runs/RUN-1").await.json()["launched_by"],
+            "rita"
+        );
+        assert_eq!(
+            get("/api/training-runs/RUN-2").await.code(),
+            code(404, "not_found")
+        );
 
         let (model, stats) = (model(1), norm_stats());
         let fields: [(&str, Option<&str>, &[u8]); 5] = [
@@ -77,7 +86,10 @@ fn from_the_yaml_to_a_registered_model_with_a_token_of_a_researcher() {
         assert_eq!(made.status, 201, "{}", made.text);
         assert_eq!(made.json()["declared_trials"], 3);
         let again = upload(&test, &who, form(&fields)).await;
-        assert_eq!((again.status.as_u16(), &again.json()["created"]), (200, &json!(false)));
+        assert_eq!(
+            (again.status.as_u16(), &again.json()["created"]),
+            (200, &json!(false))
+        );
         let model_id = made.json()["model_id"].as_str().unwrap().to_owned();
         let shown = get(&format!("/api/models/{model_id}")).await.json();
         assert_eq!(shown["training_run"], "RUN-1");
@@ -98,12 +110,26 @@ fn a_fault_in_a_yaml_is_named_with_its_path_and_line() {
         let bomb = format!("a: &a [x, x]\n{}", "b: &b [*a, *a, *a]\n".repeat(2000));
         let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
         let tricks = yaml().replace("contract: technical_8", "contract: ../../etc/passwd");
-        for bad in ["", "{", "- 1", "\0", "key: [", &deep, &bomb, &tricks, "a: 1\na: 2", "!!binary x"] {
+        for bad in [
+            "",
+            "{",
+            "- 1",
+            "\0",
+            "key: [",
+            &deep,
+            &bomb,
+            &tricks,
+            "a: 1\na: 2",
+            "!!binary x",
+        ] {
             let refused = hand_in(&test, &rita, bad).await;
             assert_eq!(refused.code().0, 422, "{bad:.40}: {}", refused.text);
         }
         let large = "#".repeat(70_000);
-        assert_eq!(hand_in(&test, &rita, &large).await.code(), code(413, "body_too_large"));
+        assert_eq!(
+            hand_in(&test, &rita, &large).await.code(),
+            code(413, "body_too_large")
+        );
         let invalid = Body::from(vec![0xff, 0xfe, b'a']);
         let refused = send(&test, &rita, "/api/contracts", "text/yaml", None, invalid).await;
         assert_eq!(refused.code().0, 422, "{}", refused.text);
@@ -150,26 +176,53 @@ fn a_form_that_is_none_is_a_problem_and_leaves_nothing() {
             with(&[("action_output", None, b"\0")]),
             with(&[("action_output", None, b"\xff\xfe")]),
         ];
-        bodies.push(form(&[("contract_id", None, b"../../etc/passwd"), good[1], good[2]]));
+        bodies.push(form(&[
+            ("contract_id", None, b"../../etc/passwd"),
+            good[1],
+            good[2],
+        ]));
         for body in bodies {
             let shown = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
             let refused = upload(&test, &rita, body).await;
-            assert_eq!(refused.code(), code(400, "malformed_form"), "{shown}: {}", refused.text);
+            assert_eq!(
+                refused.code(),
+                code(400, "malformed_form"),
+                "{shown}: {}",
+                refused.text
+            );
         }
         let long = form(&[good[0], good[1], good[2], ("action_output", None, &[b'x'; 300])]);
-        assert_eq!(upload(&test, &rita, long).await.code(), code(413, "body_too_large"));
+        assert_eq!(
+            upload(&test, &rita, long).await.code(),
+            code(413, "body_too_large")
+        );
         let text = Body::from("{}");
         let refused = send(&test, &rita, "/api/models", "application/json", None, text).await;
         assert_eq!(refused.code(), code(415, "not_a_form"));
-        let refused = upload(&test, &rita, form(&[good[0], ("model", None, b"no model"), good[2]])).await;
+        let refused = upload(
+            &test,
+            &rita,
+            form(&[good[0], ("model", None, b"no model"), good[2]]),
+        )
+        .await;
         assert_eq!(refused.code(), code(422, "not_onnx"));
         let unknown = form(&[("contract_id", None, b"CTR-EXP-none-1"), good[1], good[2]]);
         let refused = upload(&test, &rita, unknown).await;
         assert_eq!(refused.code(), code(422, "experiment_not_found"));
         let greedy = strategy::onnx::testmodels::all_refused(1, 8);
-        for name in ["external initializer", "foreign domain", "loop", "giant initializer"] {
+        for name in [
+            "external initializer",
+            "foreign domain",
+            "loop",
+            "giant initializer",
+        ] {
             let bad = greedy.iter().find(|bad| bad.name == name).unwrap();
-            let refused = upload(&test, &rita, form(&[good[0], ("model", None, &bad.bytes), good[2]])).await;
+            let refused = upload(
+                &test,
+                &rita,
+                form(&[good[0], ("model", None, &bad.bytes), good[2]]),
+            )
+            .await;
             assert_eq!(refused.code().0, 422, "{name}: {}", refused.text);
         }
         assert!(empty(&test).await);
@@ -231,7 +284,8 @@ fn wrong_types_in_datasets_and_training_runs_are_problems() {
         hand_in(&test, &rita, &yaml()).await;
         let id = "CTR-EXP-usdcop_ppo_baseline-1.0.0";
         let zeros = "0".repeat(64);
-        let dataset = json!({"contract_id": id, "dataset_hash": zeros, "norm_stats_hash": zeros, "manifest": {}});
+        let dataset =
+            json!({"contract_id": id, "dataset_hash": zeros, "norm_stats_hash": zeros, "manifest": {}});
         let edits: [(&str, Value, u16); 7] = [
             ("contract_id", json!("../x"), 400),
             ("contract_id", json!("CTR-EXP-none-1"), 422),

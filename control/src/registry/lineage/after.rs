@@ -20,7 +20,11 @@ pub(super) async fn add(draft: &mut Draft<'_>) -> Result<(), StoreError> {
     for run in backtests {
         runs.push(backtest(draft, &run, &model).await);
     }
-    let from = if runs.is_empty() { vec![model.clone()] } else { runs };
+    let from = if runs.is_empty() {
+        vec![model.clone()]
+    } else {
+        runs
+    };
     for proposal in proposals {
         add_proposal(draft, &proposal, &from).await?;
     }
@@ -91,11 +95,21 @@ fn proposal_as_signed(draft: &Draft<'_>, row: &ProposalRow, shown: &EvidenceRow)
         .map_err(|error| error.to_string())?;
     let digest = shown.evidence.digest();
     let said = &first.statement;
-    holds(digest == Ok(said.evidence_digest), "the evidence has another digest than the first vote names")?;
-    holds(row.evidence_digest == said.evidence_digest, "the proposal names other evidence")?;
-    let same = (&row.proposal_id, &row.model_id, &row.slot) == (&said.proposal_id, &said.model_id, &said.slot)
+    holds(
+        digest == Ok(said.evidence_digest),
+        "the evidence has another digest than the first vote names",
+    )?;
+    holds(
+        row.evidence_digest == said.evidence_digest,
+        "the proposal names other evidence",
+    )?;
+    let same = (&row.proposal_id, &row.model_id, &row.slot)
+        == (&said.proposal_id, &said.model_id, &said.slot)
         && row.recommendation == said.recommendation;
-    holds(same, "the proposal says something else than the signed first vote")?;
+    holds(
+        same,
+        "the proposal says something else than the signed first vote",
+    )?;
     holds(
         said.bundle_hash == draft.model.bundle_hash && said.model_id == draft.model.model_id,
         "the first vote is about another bundle",
@@ -114,11 +128,7 @@ fn vote(draft: &mut Draft<'_>, n: usize, kept: &StatementText, model: &str) -> S
     draft.add(Kind::Vote, &id, None, checked, &[from])
 }
 
-fn signed<T>(
-    draft: &Draft<'_>,
-    text: &str,
-    bundle: impl Fn(&T) -> &contracts::hash::BundleHash,
-) -> Checked
+fn signed<T>(draft: &Draft<'_>, text: &str, bundle: impl Fn(&T) -> &contracts::hash::BundleHash) -> Checked
 where
     T: contracts::production::Statement + serde::de::DeserializeOwned,
 {

@@ -102,7 +102,10 @@ async fn norm_stats(draft: &mut Draft<'_>, from: &String) -> String {
     let model = draft.model;
     let checked = draft.file(model.norm_stats_artifact).await.and_then(|bytes| {
         let stats = NormStats::parse(&bytes).map_err(|error| error.to_string())?;
-        holds(stats.hash() == model.norm_stats_hash, "the document has another hash")
+        holds(
+            stats.hash() == model.norm_stats_hash,
+            "the document has another hash",
+        )
     });
     let id = format!("norm_stats:{}", model.norm_stats_hash.short(12));
     let hash = Some(model.norm_stats_hash.to_hex());
@@ -144,7 +147,10 @@ async fn model(draft: &mut Draft<'_>, origin: &[String]) -> Result<String, Store
             .map_err(|error| error.to_string()),
         Err(what) => Err(what),
     };
-    let mut checked = holds(bundle == Ok(row.bundle_hash), "bundle_hash is not that of its parts");
+    let mut checked = holds(
+        bundle == Ok(row.bundle_hash),
+        "bundle_hash is not that of its parts",
+    );
     if checked.is_ok() {
         checked = match config {
             Ok(config) => {
@@ -195,11 +201,7 @@ async fn files(draft: &mut Draft<'_>, model: &String) {
         draft.add(Kind::ReducedModel, &id, Some(exec.to_hex()), checked, from);
     }
     let golden = draft.file(row.golden).await;
-    let checked = golden.and_then(|bytes| {
-        Golden::parse(&bytes)
-            .map(drop)
-            .map_err(|error| error.to_string())
-    });
+    let checked = golden.and_then(|bytes| Golden::parse(&bytes).map(drop).map_err(|error| error.to_string()));
     let id = format!("golden:{}", row.golden.short(12));
     draft.add(Kind::GoldenVectors, &id, Some(row.golden.to_hex()), checked, from);
 }

@@ -122,7 +122,14 @@ type Checked = Result<(), String>;
 
 impl Draft<'_> {
     /// Adds a node that came from others.
-    fn add(&mut self, kind: Kind, id: &str, hash: Option<String>, checked: Checked, from: &[String]) -> String {
+    fn add(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        hash: Option<String>,
+        checked: Checked,
+        from: &[String],
+    ) -> String {
         let verified = Some(checked.is_ok());
         self.push(kind, id, hash, verified, checked.err(), from)
     }

@@ -53,7 +53,9 @@ fn bars_csv(count: u32) -> String {
     let mut close = 4000.0_f64;
     let mut state = 1_u64;
     for n in 0..count {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let draw = f64::from(u32::try_from(state >> 40).unwrap()) / f64::from(1 << 24) - 0.5;
         let open = close;
         close *= 1.0 + draw * 0.004;
@@ -119,7 +121,14 @@ pub fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
 }
 
 /// Sends any body of any type.
-pub async fn send(test: &TestApp, who: &Who, path: &str, kind: &str, length: Option<u64>, body: Body) -> Answer {
+pub async fn send(
+    test: &TestApp,
+    who: &Who,
+    path: &str,
+    kind: &str,
+    length: Option<u64>,
+    body: Body,
+) -> Answer {
     let mut request = Request::builder()
         .method("POST")
         .uri(path)
