@@ -35,6 +35,11 @@ pub fn restrict() -> io::Result<()> {
             return Err(io::Error::last_os_error());
         }
     }
+    // ONNX Runtime keeps a file of its own under the user's cache: that it cannot write to it must not end the process.
+    // SAFETY: ignoring a signal installs no handler.
+    if unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
     #[cfg(target_os = "linux")]
     {
         // SAFETY: it takes numbers and changes a flag of this process.
