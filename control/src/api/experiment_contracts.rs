@@ -132,8 +132,8 @@ impl From<RegisterError> for Problem {
         match &error {
             RegisterError::Forbidden => Self::new(403, error.code(), &error),
             RegisterError::Contract(ExperimentContractError::Experiment(fault)) => Self {
-                path: fault.path().map(str::to_owned),
-                line: fault.line(),
+                path: fault.path().map(Box::from),
+                line: fault.line().and_then(|line| u32::try_from(line).ok()),
                 ..Self::new(422, error.code(), &error)
             },
             RegisterError::Contract(_) | RegisterError::UnknownSlot(_) | RegisterError::Instrument { .. } => {

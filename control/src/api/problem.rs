@@ -25,14 +25,15 @@ pub struct Problem {
     pub detail: String,
     /// Of a fault in a document: where, such as `reward.weights`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub path: Option<Box<str>>,
     /// Of a fault in a document: its line.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     /// What differs from what is registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
-    pub changes: Option<Vec<serde_json::Value>>,
+    pub changes: Option<Box<[serde_json::Value]>>,
 }
 
 impl Problem {

@@ -203,7 +203,8 @@ async fn origin(
         }
     };
     let fitted_on = bundle.stats.metadata.dataset_hash;
-    let named = request.dataset_hash.or(run.as_ref().map(|run| run.dataset_hash));
+    let of_run = run.as_ref().map(|run| run.dataset_hash);
+    let named = request.dataset_hash.or(of_run);
     if run.as_ref().is_some_and(|run| Some(run.dataset_hash) != named) {
         let what = "the training run was on another dataset than the one named";
         return Err(RegisterModelError::Origin(what));

@@ -75,15 +75,17 @@ fn every_bad_model_is_refused_by_name() {
     for (bytes, code) in [
         (testmodels::constant_output(1, WIDTH), "constant_action"),
         (testmodels::nan_output(1, WIDTH), "no_action"),
-        (
-            testmodels::ppo_discrete(&testmodels::tiny(1, WIDTH)).bytes,
-            "no_fitting_output",
-        ),
         (vec![0; contracts::limits::MODEL_BYTES_MAX + 1], "model_too_large"),
     ] {
         let refused = inspector().inspect(&ask(), &bytes).unwrap_err();
         assert_eq!(refused.code(), code, "{refused}");
     }
+    let logits = Ask {
+        rule: ActionKind::Logits.default_rule(),
+        ..ask()
+    };
+    let refused = inspector().inspect(&logits, &model(1)).unwrap_err();
+    assert_eq!(refused.code(), "no_fitting_output", "{refused}");
     let named = Ask {
         action_output: Some("nothing".to_owned()),
         ..ask()

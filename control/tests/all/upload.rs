@@ -78,7 +78,7 @@ fn from_the_yaml_to_a_registered_model_with_a_token_of_a_researcher() {
         let fields: [(&str, Option<&str>, &[u8]); 5] = [
             ("contract_id", None, id.as_bytes()),
             ("model", Some("../../../etc/passwd"), &model),
-            ("norm_stats", Some("C:\\x\0.json"), &stats),
+            ("norm_stats", Some("..\\..\\x.json"), &stats),
             ("training_run", None, b"RUN-1"),
             ("trials", None, b"3"),
         ];

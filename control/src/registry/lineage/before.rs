@@ -77,7 +77,7 @@ async fn experiment_as_registered(draft: &Draft<'_>, row: &ExperimentRow) -> Res
     draft.told(Action::ExperimentRegistered, &subject, &now).await
 }
 
-async fn dataset(draft: &mut Draft<'_>, experiment: &String) -> Result<Option<String>, StoreError> {
+async fn dataset(draft: &mut Draft<'_>, experiment: &str) -> Result<Option<String>, StoreError> {
     let Some(hash) = draft.model.dataset_hash else {
         return Ok(None);
     };
@@ -94,11 +94,11 @@ async fn dataset(draft: &mut Draft<'_>, experiment: &String) -> Result<Option<St
         Err(what) => Err(what),
     };
     let id = format!("dataset:{}", hash.short(12));
-    let from = [experiment.clone()];
+    let from = [experiment.to_owned()];
     Ok(Some(draft.add(Kind::Dataset, &id, Some(subject), checked, &from)))
 }
 
-async fn norm_stats(draft: &mut Draft<'_>, from: &String) -> String {
+async fn norm_stats(draft: &mut Draft<'_>, from: &str) -> String {
     let model = draft.model;
     let checked = draft.file(model.norm_stats_artifact).await.and_then(|bytes| {
         let stats = NormStats::parse(&bytes).map_err(|error| error.to_string())?;
@@ -109,7 +109,7 @@ async fn norm_stats(draft: &mut Draft<'_>, from: &String) -> String {
     });
     let id = format!("norm_stats:{}", model.norm_stats_hash.short(12));
     let hash = Some(model.norm_stats_hash.to_hex());
-    draft.add(Kind::NormStats, &id, hash, checked, std::slice::from_ref(from))
+    draft.add(Kind::NormStats, &id, hash, checked, &[from.to_owned()])
 }
 
 async fn training(draft: &mut Draft<'_>, dataset: Option<&String>) -> Result<Option<String>, StoreError> {
@@ -192,9 +192,9 @@ async fn config_file(draft: &Draft<'_>, config: ArtifactHash) -> Result<Checked,
     ))
 }
 
-async fn files(draft: &mut Draft<'_>, model: &String) {
+async fn files(draft: &mut Draft<'_>, model: &str) {
     let row = draft.model;
-    let from = std::slice::from_ref(model);
+    let from = &[model.to_owned()];
     if let Some(exec) = row.exec_hash {
         let checked = draft.file(Digest::from_bytes(*exec.as_bytes())).await.map(drop);
         let id = format!("reduced:{}", exec.short(12));
