@@ -1,12 +1,15 @@
-//! `control experiment`: files of researchers, checked here without a server.
+//! `control experiment`: files of researchers, checked here without a server, and contracts made of them by one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contracts::experiment::contract::{ExperimentContract, ExperimentContractError};
-use serde_json::json;
+use contracts::ids::{ContractId, ExperimentName};
+use serde_json::{Value, json};
 
 use super::out::{Format, Sink};
-use super::{CliError, Exit, OrExit};
+use super::remote::{Call, ServerArgs, Who};
+use super::table::{fields, table};
+use super::{CliError, Exit, OrExit, block_on};
 use crate::clock::{Clock as _, SystemClock};
 
 /// Experiments.
@@ -21,6 +24,12 @@ pub struct Args {
 enum Verb {
     /// Check an experiment and the feature contract it names, without a server.
     Check(CheckArgs),
+    /// Register an experiment with a server: costs, window and criteria of every later vote.
+    Register(RegisterArgs),
+    /// List experiment contracts, newest first.
+    List(ListArgs),
+    /// Show an experiment contract with its frozen configuration.
+    Show(ShowArgs),
 }
 
 /// Options of `control experiment check`.
@@ -42,22 +51,121 @@ struct CheckArgs {
     format: Format,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The server reads the feature contracts of its own settings. The same content again changes nothing; another content under the same name and
+version is refused. Needs the role researcher, or a token with research:write. Exit code 65 for a fault in the file.
+
+Examples:
+  control experiment register config/experiments/usdcop_ppo_baseline.yaml")]
+struct RegisterArgs {
+    /// The experiment.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  control experiment list
+  control experiment list --name usdcop_ppo_baseline --json")]
+struct ListArgs {
+    /// Only of this name.
+    #[arg(long, value_name = "NAME")]
+    name: Option<ExperimentName>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit code 66 for a contract there is none of.
+
+Examples:
+  control experiment show CTR-EXP-usdcop_ppo_baseline-1.0.0
+  control experiment show CTR-EXP-usdcop_ppo_baseline-1.0.0 --json | jq .contract.frozen")]
+struct ShowArgs {
+    /// Which.
+    contract: ContractId,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
 /// Runs the verb.
 ///
 /// # Errors
-/// [`Exit::NoInput`] when the file cannot be read, [`Exit::Data`] for a fault in it or in its feature contract.
+/// [`Exit::NoInput`] when the file cannot be read, [`Exit::Data`] for a fault in it or in its feature contract; see [`super::remote`].
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
-    let Verb::Check(args) = &args.verb;
-    check(args, out)
+    match &args.verb {
+        Verb::Check(args) => check(args, out),
+        Verb::Register(args) => {
+            let yaml = read(&args.file)?;
+            let mut remote = args.server.remote(Who::Anybody, out)?;
+            let call = Call::post_bytes(&["api", "contracts"], "application/yaml", yaml);
+            block_on(remote.relay(call, |done| {
+                let made = if done["created"] == true {
+                    "registered"
+                } else {
+                    "registered before, nothing changed"
+                };
+                format!("{made}\n{}", shown(done))
+            }))?
+        }
+        Verb::List(args) => {
+            let mut remote = args.server.remote(Who::Anybody, out)?;
+            let call = Call::get(&["api", "contracts"]).with("name", args.name.as_ref());
+            let columns = [
+                ("CONTRACT", "/contract_id"),
+                ("SLOT", "/slot"),
+                ("INSTRUMENT", "/instrument"),
+                ("BY", "/created_by"),
+                ("AT", "/created_at"),
+            ];
+            block_on(remote.relay(call, |found| table(&found["contracts"], &columns)))?
+        }
+        Verb::Show(args) => {
+            let mut remote = args.server.remote(Who::Anybody, out)?;
+            let call = Call::get(&["api", "contracts", args.contract.as_str()]);
+            block_on(remote.relay(call, shown))?
+        }
+    }
+}
+
+fn shown(contract: &Value) -> String {
+    fields(
+        contract,
+        &[
+            ("contract", "/contract_id"),
+            ("slot", "/slot"),
+            ("instrument", "/instrument"),
+            ("holdout from", "/contract/frozen/data/test/start"),
+            ("to", "/contract/frozen/data/test/end"),
+            ("costs, bps", "/contract/frozen/environment/transaction_cost_bps"),
+            ("criteria", "/contract/frozen/evaluation/success_criteria"),
+            ("by", "/created_by"),
+            ("at", "/created_at"),
+            ("config_hash", "/config_hash"),
+            ("source_hash", "/source_hash"),
+            ("feature_contract_hash", "/feature_contract_hash"),
+            ("reward_config_hash", "/reward_config_hash"),
+            ("date_ranges_version", "/date_ranges_version"),
+        ],
+    )
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).or_exit(
+        Exit::NoInput,
+        format!("cannot read {}", path.display()),
+        "check the path and the rights",
+    )
 }
 
 fn check(args: &CheckArgs, out: Sink<'_>) -> Result<(), CliError> {
     let name = args.file.display().to_string();
-    let yaml = std::fs::read(&args.file).or_exit(
-        Exit::NoInput,
-        format!("cannot read {name}"),
-        "check the path and the rights",
-    )?;
+    let yaml = read(&args.file)?;
     match ExperimentContract::from_yaml(&yaml, &name, &args.features, SystemClock.now()) {
         Ok(contract) => {
             let document = json!({

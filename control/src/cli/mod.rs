@@ -12,6 +12,7 @@ mod evidence;
 pub mod experiment;
 pub mod inspect_model;
 pub mod key;
+pub mod lineage;
 pub mod login;
 pub mod migrate;
 pub mod model;
@@ -84,12 +85,14 @@ pub enum Command {
     Whoami(login::WhoamiArgs),
     /// Make the first admin with the link that `control serve` printed.
     Setup(login::SetupArgs),
-    /// Check experiments.
+    /// Check, register, list and show experiments.
     Experiment(experiment::Args),
     /// Run a model over an experiment's holdout, here.
     Backtest(Box<backtest::Args>),
-    /// List, show and withdraw models.
+    /// Register, list, show and withdraw models.
     Model(model::Args),
+    /// Show where a model comes from, every piece hashed again.
+    Lineage(lineage::Args),
     /// List and show proposals.
     Proposal(proposal::Args),
     /// List proposals that wait for a second vote.
@@ -149,6 +152,7 @@ impl Command {
             Self::Experiment(args) => experiment::run(args, out),
             Self::Backtest(args) => backtest::run(args, out),
             Self::Model(args) => model::run(args, out),
+            Self::Lineage(args) => lineage::run(args, out),
             Self::Proposal(args) => proposal::run(args, out),
             Self::Pending(args) => proposal::pending(args, out),
             Self::Approve(args) => proposal::approve(args, out),

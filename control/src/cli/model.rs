@@ -1,12 +1,16 @@
 //! `control model`: registered models.
 
-use contracts::ids::{ModelId, SlotId};
+use std::path::PathBuf;
+
+use contracts::hash::DatasetHash;
+use contracts::ids::{ContractId, ModelId, SlotId};
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use super::out::Sink;
 use super::remote::{Call, ServerArgs, Who};
 use super::table::{cell, fields, table};
-use super::{CliError, block_on};
+use super::{CliError, Exit, OrExit, block_on};
 use crate::registry::Stage;
 
 /// Models.
@@ -19,12 +23,48 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Register a model; the first vote about it starts by itself.
+    Register(RegisterArgs),
     /// List models, newest first.
     List(ListArgs),
     /// Show a model.
     Show(ShowArgs),
     /// Forbid a model for ever.
     Withdraw(WithdrawArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The server looks into the file (shapes, operators, outputs) before it keeps it; the same bundle again changes nothing. Needs the role
+researcher, or a token with research:write. Exit code 65 for a model that is refused; the message names the reason.
+
+Examples:
+  control model register --experiment CTR-EXP-sample-1.0.0 --model ppo.onnx --norm-stats norm_stats.json
+  control model register --experiment CTR-EXP-sample-1.0.0 --model ppo.onnx --norm-stats norm_stats.json --trials 40 --json")]
+struct RegisterArgs {
+    /// The experiment contract it was made for.
+    #[arg(long, value_name = "CONTRACT")]
+    experiment: ContractId,
+    /// The ONNX file, at most 64 MiB.
+    #[arg(long, value_name = "ONNX")]
+    model: PathBuf,
+    /// Its scaler.
+    #[arg(long, value_name = "JSON")]
+    norm_stats: PathBuf,
+    /// What it was trained on, as registered.
+    #[arg(long, value_name = "HEX")]
+    dataset: Option<DatasetHash>,
+    /// The run that trained it, as registered.
+    #[arg(long, value_name = "RUN")]
+    training_run: Option<String>,
+    /// Models tried elsewhere before this one: they count like looks.
+    #[arg(long, value_name = "N")]
+    trials: Option<u32>,
+    /// The output to act on; without it the first that fits.
+    #[arg(long, value_name = "NAME")]
+    action_output: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -81,6 +121,7 @@ struct WithdrawArgs {
 /// See [`super::remote`].
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
     match &args.verb {
+        Verb::Register(args) => register(args, out),
         Verb::List(args) => {
             let mut remote = args.server.remote(Who::Anybody, out)?;
             let call = Call::get(&["api", "models"])
@@ -114,6 +155,39 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
             }))?
         }
     }
+}
+
+fn register(args: &RegisterArgs, out: Sink<'_>) -> Result<(), CliError> {
+    let mut remote = args.server.remote(Who::Anybody, out)?;
+    let texts = [
+        ("contract_id", Some(args.experiment.to_string())),
+        ("dataset_hash", args.dataset.map(|hash| hash.to_hex())),
+        ("training_run", args.training_run.clone()),
+        ("trials", args.trials.map(|trials| trials.to_string())),
+        ("action_output", args.action_output.clone()),
+    ];
+    let mut form = Form::new();
+    for (name, text) in texts {
+        if let Some(text) = text {
+            form = form.text(name, text);
+        }
+    }
+    for (name, path) in [("model", &args.model), ("norm_stats", &args.norm_stats)] {
+        let bytes = std::fs::read(path).or_exit(
+            Exit::NoInput,
+            format!("cannot read {}", path.display()),
+            "check the path and the rights",
+        )?;
+        form = form.part(name, Part::bytes(bytes).file_name(name));
+    }
+    block_on(remote.relay(Call::upload(&["api", "models"], form), |done| {
+        let made = if done["created"] == true {
+            "registered"
+        } else {
+            "registered before, nothing changed"
+        };
+        format!("{made}\n{}", shown(done))
+    }))?
 }
 
 fn shown(model: &Value) -> String {

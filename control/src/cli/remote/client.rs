@@ -37,6 +37,7 @@ pub struct Call {
 enum Body {
     None,
     Json(Value),
+    Bytes(&'static str, Vec<u8>),
     Parts(reqwest::multipart::Form),
 }
 
@@ -67,6 +68,12 @@ impl Call {
     #[must_use]
     pub fn post_empty(path: &[&str]) -> Self {
         Self::new(Method::POST, path, Body::None)
+    }
+
+    /// Hands one file in, of a media type.
+    #[must_use]
+    pub fn post_bytes(path: &[&str], kind: &'static str, bytes: Vec<u8>) -> Self {
+        Self::new(Method::POST, path, Body::Bytes(kind, bytes))
     }
 
     /// Hands files in.
@@ -200,6 +207,7 @@ impl Client {
         request = match call.body {
             Body::None => request,
             Body::Json(body) => request.json(&body),
+            Body::Bytes(kind, bytes) => request.header(CONTENT_TYPE, kind).body(bytes),
             Body::Parts(parts) => request.multipart(parts),
         };
         let silent = |error: reqwest::Error| {
