@@ -7,6 +7,7 @@ mod backtest;
 mod export;
 mod people;
 mod refusals;
+mod registry;
 mod votes;
 
 use std::io::Write as _;
