@@ -17,9 +17,9 @@ use crate::market::Market;
 use crate::outcome::BarRow;
 use crate::run::prepare::{Prepared, prepare};
 use crate::run::sight::{Sight, StrategySight};
-use crate::run::{Candidate, RunError, RunOptions, check as check_settings, walk_prepared};
+use crate::run::{Candidate, RunError, RunOptions, check as check_settings, run_seen, walk_prepared};
 
-/// Cuts the window at [`CAUSALITY_CUTS`] bars drawn from the fingerprint.
+/// Runs the candidate and cuts its window at [`CAUSALITY_CUTS`] bars drawn from the fingerprint.
 ///
 /// # Errors
 /// [`RunError`] when there is no run.
@@ -31,35 +31,49 @@ pub fn check(
     options: RunOptions,
     fingerprint: &Fingerprint,
 ) -> Result<Causality, RunError> {
+    let mut sight = StrategySight::new(candidate.strategy, market)?;
+    let (outcome, prepared) = run_seen(&mut sight, candidate, market, window, settings, options, &|_| {})?;
+    let original = Original {
+        prepared: &prepared,
+        rows: &outcome.bars,
+        fingerprint,
+    };
     let sight = |market: &Market| -> Result<Box<dyn Sight + '_>, RunError> {
         Ok(Box::new(StrategySight::new(candidate.strategy, market)?))
     };
-    check_with(&sight, candidate, market, window, settings, options, fingerprint)
+    check_with(&sight, candidate, market, window, settings, options, original)
 }
 
-/// Makes a sight that has seen nothing of a market yet.
-type NewSight<'a> = dyn Fn(&Market) -> Result<Box<dyn Sight + 'a>, RunError> + 'a;
+/// Makes eyes that have seen nothing of a market yet.
+pub type NewSight<'a> = dyn Fn(&Market) -> Result<Box<dyn Sight + 'a>, RunError> + 'a;
 
-fn check_with(
+/// A run that is there already.
+#[derive(Debug, Clone, Copy)]
+pub struct Original<'a> {
+    /// What it saw.
+    pub prepared: &'a Prepared,
+    /// What came of it, bar by bar.
+    pub rows: &'a [BarRow],
+    /// Seed of the cuts.
+    pub fingerprint: &'a Fingerprint,
+}
+
+/// [`check`] of a run that is there already, through the eyes it was made with.
+///
+/// # Errors
+/// [`RunError`] when there is no run.
+pub fn check_with(
     sight: &NewSight<'_>,
     candidate: Candidate<'_>,
     market: &Market,
     window: DateRange,
     settings: &ExecutionSettings,
     options: RunOptions,
-    fingerprint: &Fingerprint,
+    original: Original<'_>,
 ) -> Result<Causality, RunError> {
     check_settings(settings)?;
     let strategy = candidate.strategy;
-    let outputs = |market: &Market, until: usize| -> Result<Outputs, RunError> {
-        let prepared = prepare(strategy, &mut *sight(market)?, market, window, until)?;
-        let walked = walk_prepared(candidate, &prepared, settings, options, &|_| {})?;
-        Ok(Outputs {
-            prepared,
-            rows: walked.bars,
-        })
-    };
-    let original = outputs(market, market.bars.len())?;
+    let fingerprint = original.fingerprint;
     let mut rng = ChaCha8Rng::from_seed(*fingerprint.as_bytes());
     let steps = original.rows.len();
     let mut cuts = 0;
@@ -70,8 +84,9 @@ fn check_with(
         // Some bars more than the cut: the batch that holds it must hold random bars too.
         let until = (at + 1 + BLOCK_BARS).min(other.bars.len());
         cuts += 1;
-        let found = outputs(&other, until)?;
-        if let Some(change) = original.first_change(&found, cut, strategy) {
+        let prepared = prepare(strategy, &mut *sight(&other)?, &other, window, until)?;
+        let rows = walk_prepared(candidate, &prepared, settings, options, &|_| {})?.bars;
+        if let Some(change) = original.first_change(&prepared, &rows, cut, strategy) {
             let look_ahead = Some(format!(
                 "{change} although only data after {} was changed",
                 market.bars[at].close_time
@@ -85,20 +100,20 @@ fn check_with(
     })
 }
 
-struct Outputs {
-    prepared: Prepared,
-    rows: Vec<BarRow>,
-}
-
-impl Outputs {
+impl Original<'_> {
     /// The first output up to and with bar `cut` that is not the same.
-    fn first_change(&self, other: &Self, cut: usize, strategy: &Strategy) -> Option<String> {
+    fn first_change(
+        &self,
+        prepared: &Prepared,
+        rows: &[BarRow],
+        cut: usize,
+        strategy: &Strategy,
+    ) -> Option<String> {
         let width = strategy.width();
         for at in 0..=cut {
             let (step, row) = (&self.prepared.steps[at], &self.rows[at]);
             let when = row.bar.close_time;
-            let (Some(other_step), Some(other_row)) = (other.prepared.steps.get(at), other.rows.get(at))
-            else {
+            let (Some(other_step), Some(other_row)) = (prepared.steps.get(at), rows.get(at)) else {
                 return Some(format!("the bar of {when} was not used"));
             };
             if step.at != other_step.at || step.row.is_some() != other_step.row.is_some() {
@@ -107,7 +122,7 @@ impl Outputs {
             if let (Some(a), Some(b)) = (step.row, other_step.row) {
                 let (a, b) = (
                     &self.prepared.features[a * width..(a + 1) * width],
-                    &other.prepared.features[b * width..(b + 1) * width],
+                    &prepared.features[b * width..(b + 1) * width],
                 );
                 if let Some(number) = (0..width).find(|i| a[*i].to_bits() != b[*i].to_bits()) {
                     return Some(format!("feature {number} at {when} changed"));

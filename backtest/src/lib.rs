@@ -17,4 +17,5 @@ pub mod run;
 #[cfg(test)]
 mod samples;
 pub mod stats;
+pub mod stress;
 pub mod vote;

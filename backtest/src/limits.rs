@@ -26,3 +26,11 @@ pub const PBO_BLOCKS_MAX: usize = 20;
 pub const PSI_BINS: usize = 10;
 /// A bin's share below this counts as this: an empty bin would make the index infinite.
 pub const PSI_SHARE_MIN: f64 = 1e-4;
+/// Noise on prices, as a share of the standard deviation of the bars' own returns: a tenth is about a tick of a liquid pair.
+pub const NOISE_SHARE: f64 = 0.1;
+/// Sessions of a block that changes places in the null of shuffled decisions: a week keeps what a position held over nights does.
+pub const NULL_BLOCK_SESSIONS: usize = 5;
+/// Shuffles of that null: the smallest p-value is then below half a per cent.
+pub const NULL_SHUFFLES: u32 = 200;
+/// Parts of a holdout among which the worst is looked for.
+pub const REGIME_PARTS: usize = 4;

@@ -10,6 +10,7 @@ use crate::artifacts::ArtifactStore;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inspect::Inspector;
+use crate::jobs::JobId;
 use crate::keys::Keyring;
 use crate::limits::EVENTS_WAITING_MAX;
 use crate::store::Store;
@@ -30,6 +31,11 @@ pub enum Changed {
     },
     /// A head of the audit chain was signed.
     AuditHead,
+    /// A job was taken up, went on or ended.
+    Job {
+        /// Which.
+        job_id: JobId,
+    },
     /// An engine said something.
     Engine {
         /// Of which slot.

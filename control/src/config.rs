@@ -36,6 +36,9 @@ pub struct Config {
     /// Directory of feature contracts.
     #[serde(default = "features")]
     pub features: PathBuf,
+    /// Background jobs.
+    #[serde(default)]
+    pub jobs: JobsConfig,
     /// The slots there are.
     #[serde(default)]
     pub slots: BTreeMap<SlotId, SlotConfig>,
@@ -45,6 +48,25 @@ pub struct Config {
     /// Where the bars of an instrument lie: golden vectors and backtests are made from them.
     #[serde(default)]
     pub markets: BTreeMap<InstrumentId, MarketConfig>,
+}
+
+/// How background jobs are worked off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobsConfig {
+    /// Jobs at the same time.
+    pub at_once: usize,
+    /// Threads of a backtest's inference; no number changes a figure.
+    pub threads: usize,
+}
+
+impl Default for JobsConfig {
+    fn default() -> Self {
+        Self {
+            at_once: 1,
+            threads: 1,
+        }
+    }
 }
 
 /// A slot.

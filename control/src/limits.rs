@@ -66,6 +66,22 @@ pub const SHUTDOWN_S: u64 = 10;
 pub const ENGINE_CONTRACTS: u32 = 16;
 /// Experiments one answer lists: with feature contracts inlined each is some kilobytes.
 pub const EXPERIMENTS_LISTED_MAX: u32 = 200;
+/// A worker that says nothing for this long has gone, in milliseconds: a minute, of the second between two words.
+pub const JOB_LEASE_MS: i64 = 60 * 1000;
+/// A job says how far it is this often, in milliseconds: often enough for a person who watches.
+pub const JOB_REPORT_MS: u64 = 1000;
+/// Idle workers look for jobs that became due this often, in seconds; of new ones they are told.
+pub const JOB_POLL_S: u64 = 2;
+/// A job that failed for a passing reason is tried again after this long times the attempts so far, in milliseconds.
+pub const JOB_RETRY_MS: i64 = 10 * 1000;
+/// Attempts of a job before it is given up: a run that takes the process down with it must not do so for ever.
+pub const JOB_ATTEMPTS_MAX: u32 = 5;
+/// New evidence is shown at least this long before the vote ends, in milliseconds: 48 hours.
+pub const EVIDENCE_SHOWN_MS: i64 = 2 * DAY_MS;
+/// Sessions after the holdout that make another window; with fewer, the validation's sessions are taken.
+pub const OTHER_WINDOW_SESSIONS_MIN: usize = 20;
+/// Longest stretch of days a look may be at: a hundred years.
+pub const LOOK_SESSIONS_MAX: u32 = 36_600;
 /// The plane looks for directives to renew and proposals that ran out this often, in seconds: a minute, of the quarter of an hour
 /// between directives.
 pub const ROUTINE_S: u64 = 60;

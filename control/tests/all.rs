@@ -24,16 +24,24 @@ mod backup;
 mod experiments;
 #[path = "all/inspection.rs"]
 mod inspection;
+#[path = "all/jobs.rs"]
+mod jobs;
 #[path = "all/kit/mod.rs"]
 mod kit;
 #[path = "all/lineage.rs"]
 mod lineage;
+#[path = "all/looks.rs"]
+mod looks;
 #[path = "all/models.rs"]
 mod models;
+#[path = "all/more_tests.rs"]
+mod more_tests;
 #[path = "all/moves.rs"]
 mod moves;
 #[path = "all/notify.rs"]
 mod notify;
+#[path = "all/proposals.rs"]
+mod proposals;
 #[path = "all/store.rs"]
 mod store;
 #[path = "all/upload.rs"]

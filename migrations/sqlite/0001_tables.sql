@@ -166,11 +166,15 @@ CREATE TABLE backtests (
     model_id TEXT,
     bundle_hash TEXT NOT NULL,
     contract_id TEXT NOT NULL,
+    instrument TEXT NOT NULL,
+    first_session TEXT NOT NULL,               -- local dates, inclusive
+    last_session TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     settings TEXT NOT NULL,
     metrics TEXT NOT NULL,
     trades_hash TEXT,
     equity_hash TEXT,
+    summary_hash TEXT,
     report_hash TEXT,
     created_by TEXT NOT NULL,
     created_at TEXT NOT NULL

@@ -39,16 +39,25 @@ fn peeking(ahead: usize) -> Causality {
             ahead,
         }))
     };
-    check_with(
-        &sight,
-        model.candidate(),
+    let window = window("2025-02-03", "2025-03-07");
+    let (candidate, options) = (model.candidate(), RunOptions::default());
+    let mut eyes = sight(&market).unwrap();
+    let run = run_seen(
+        &mut *eyes,
+        candidate,
         &market,
-        window("2025-02-03", "2025-03-07"),
+        window,
         &settings(),
-        RunOptions::default(),
-        &Fingerprint::of(b"cuts"),
-    )
-    .unwrap()
+        options,
+        &|_| {},
+    );
+    let (outcome, prepared) = run.unwrap();
+    let original = Original {
+        prepared: &prepared,
+        rows: &outcome.bars,
+        fingerprint: &Fingerprint::of(b"cuts"),
+    };
+    check_with(&sight, candidate, &market, window, &settings(), options, original).unwrap()
 }
 
 #[test]

@@ -26,7 +26,7 @@ use strategy::strategy::Strategy;
 use self::decide::{Batched, OneByOne};
 pub use self::error::RunError;
 use self::prepare::{Prepared, prepare};
-use self::sight::StrategySight;
+use self::sight::{Sight, StrategySight};
 use self::walk::{Walked, walk};
 use crate::limits::LATENCY_BARS_MAX;
 use crate::market::Market;
@@ -92,18 +92,36 @@ pub fn run(
     options: RunOptions,
     progress: &dyn Fn(Progress),
 ) -> Result<Outcome, RunError> {
-    check(settings)?;
     let mut sight = StrategySight::new(candidate.strategy, market)?;
-    let prepared = prepare(candidate.strategy, &mut sight, market, window, market.bars.len())?;
+    let (outcome, _) = run_seen(&mut sight, candidate, market, window, settings, options, progress)?;
+    Ok(outcome)
+}
+
+/// [`run`] through these eyes, with what was seen: the check for look-ahead and the drift of the features go on from it.
+///
+/// # Errors
+/// [`RunError`].
+pub fn run_seen(
+    sight: &mut dyn Sight,
+    candidate: Candidate<'_>,
+    market: &Market,
+    window: DateRange,
+    settings: &ExecutionSettings,
+    options: RunOptions,
+    progress: &dyn Fn(Progress),
+) -> Result<(Outcome, Prepared), RunError> {
+    check(settings)?;
+    let prepared = prepare(candidate.strategy, sight, market, window, market.bars.len())?;
     let walked = walk_prepared(candidate, &prepared, settings, options, progress)?;
-    Ok(outcome(
+    let outcome = outcome(
         &market.instrument,
         candidate.strategy.calendar().sessions_per_year(),
         settings,
         &prepared,
         walked,
         (market.hash(), window),
-    ))
+    );
+    Ok((outcome, prepared))
 }
 
 /// Decides and walks.

@@ -16,7 +16,7 @@ use super::{Api, Route, note};
 use crate::audit::Action;
 use crate::limits::{PAGE_ROWS, PAGE_ROWS_MAX};
 use crate::store::{ProposalRow, ProposalStatus};
-use crate::votes::{self, Approve, ApproveError, Reject, RejectError};
+use crate::votes::{self, Approve, ApproveError, Reject, RejectError, RequestError, RequestMoreTests};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -52,6 +52,13 @@ pub(super) fn routes() -> Vec<Route> {
             post(reject),
         )
         .takes::<RejectBody>(),
+        Route::post(
+            "/api/experiments/{proposal_id}/request-more-tests",
+            Access::Anybody,
+            "Neither yes nor no yet: tests of the catalogue. If-Match names the evidence",
+            post(more_tests),
+        )
+        .takes::<MoreTestsBody>(),
     ]
 }
 
@@ -216,4 +223,44 @@ async fn reject(
     Ok(axum::Json(
         json!({"success": true, "rejected_by": caller.actor.person}),
     ))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MoreTestsBody {
+    /// Of costs_x2, latency_1_bar, other_window, noise, block_shuffled_null, worst_regime.
+    tests: Vec<String>,
+    notes: Option<String>,
+}
+
+async fn more_tests(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(proposal_id): Path<ProposalId>,
+    headers: HeaderMap,
+    Json(body): Json<MoreTestsBody>,
+) -> Result<axum::Json<Value>, Problem> {
+    let request = RequestMoreTests {
+        evidence_digest: if_match(&headers)?,
+        tests: body.tests,
+        notes: body.notes,
+        proposal_id,
+    };
+    let done = votes::request_more_tests(&api.app, &caller.actor, &request).await;
+    if let Err(RequestError::Refused(why)) = &done {
+        note(
+            &api,
+            &caller,
+            Action::RequestMoreTests,
+            request.proposal_id.as_str(),
+            why.code(),
+            why,
+        )
+        .await?;
+    }
+    let jobs: Vec<Value> = done?
+        .iter()
+        .map(|(test, job)| json!({"test": test, "job_id": job}))
+        .collect();
+    Ok(axum::Json(json!({"success": true, "jobs": jobs})))
 }

@@ -13,6 +13,8 @@ mod experiment_contracts;
 mod experiments;
 mod extract;
 mod health;
+mod jobs;
+mod looks;
 mod metrics;
 mod models;
 mod moves;
@@ -120,6 +122,8 @@ fn rows() -> Vec<Route> {
         experiment_contracts::routes(),
         provenance::routes(),
         slots::routes(),
+        jobs::routes(),
+        looks::routes(),
         moves::routes(),
         artifacts::routes(),
         engines::routes(),

@@ -10,7 +10,7 @@ use crate::artifacts::ArtifactError;
 use crate::auth::{LoginError, PresentError, SetupError, TokenError, UserError};
 use crate::causes::{causes, chain};
 use crate::store::StoreError;
-use crate::votes::{ApproveError, RejectError, VoteRefused};
+use crate::votes::{ApproveError, RejectError, RequestError, VoteRefused};
 
 /// A problem document.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -94,9 +94,10 @@ impl From<&VoteRefused> for Problem {
             VoteRefused::NotPending(_)
             | VoteRefused::Expired(_)
             | VoteRefused::BaselineChanged(_)
+            | VoteRefused::TestDone(_)
             | VoteRefused::NotOverridable(_) => 409,
             VoteRefused::EvidenceChanged { .. } => 412,
-            VoteRefused::NotesRequired | VoteRefused::NotesTooLong(_) => 422,
+            VoteRefused::NotesRequired | VoteRefused::NotesTooLong(_) | VoteRefused::UnknownTest(_) => 422,
         };
         Self::new(status, refused.code(), refused)
     }
@@ -115,6 +116,15 @@ impl From<RejectError> for Problem {
     fn from(error: RejectError) -> Self {
         match &error {
             RejectError::Refused(refused) => refused.into(),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        match &error {
+            RequestError::Refused(refused) => refused.into(),
             other => Self::internal(other),
         }
     }

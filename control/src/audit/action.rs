@@ -36,6 +36,8 @@ actions! {
     ModelWithdrawn = "MODEL_WITHDRAWN";
     /// Somebody looked at a holdout.
     HoldoutLook = "HOLDOUT_LOOK";
+    /// Somebody told what a backtest of theirs gave.
+    BacktestRecorded = "BACKTEST_RECORDED";
     /// The first vote was cast.
     Proposed = "PROPOSED";
     /// New evidence made a new revision.

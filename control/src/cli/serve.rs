@@ -10,6 +10,7 @@ use crate::artifacts::DirectoryStore;
 use crate::auth::{self, SystemRandom};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::jobs::Runner;
 use crate::keys::Keyring;
 use crate::notify::Deliverer;
 use crate::store::{OpenError, Store, StoreError};
@@ -87,9 +88,15 @@ async fn serve(config: Config, out: Sink<'_>) -> Result<(), CliError> {
     say(out, &format!("listening on http://{address}\n"))?;
     let routine = tokio::spawn(routine::rounds(app.clone()));
     let deliveries = tokio::spawn(Deliverer::new(app.clone()).rounds());
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let runner = Runner::new(app.clone());
+    let working = tokio::spawn(async move { runner.run(stopping).await });
     let served = api::serve(app, listener).await;
     routine.abort();
     deliveries.abort();
+    // What is in hand goes back into the queue and is taken up by the next start.
+    stop.send_replace(true);
+    working.await.ok();
     served.or_exit(Exit::Software, "serving ended with an error", "see the log")
 }
 

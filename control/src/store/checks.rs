@@ -27,7 +27,7 @@ const ARTIFACTS: [(&str, &str, &[&str]); 2] = [
     (
         "backtests",
         "backtest_id",
-        &["trades_hash", "equity_hash", "report_hash"],
+        &["trades_hash", "equity_hash", "summary_hash", "report_hash"],
     ),
 ];
 

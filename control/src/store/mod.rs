@@ -6,13 +6,16 @@
 
 mod audit;
 mod auth_events;
+mod backtests;
 mod checks;
 mod counts;
 mod datasets;
 mod engines;
 mod error;
 mod experiments;
+mod jobs;
 mod lineage;
+mod looks;
 mod models;
 mod outbox;
 mod proposals;
@@ -37,13 +40,16 @@ use sqlx::{AnyConnection, AnyPool, Executor as _};
 
 pub use self::audit::AuditFilter;
 pub use self::auth_events::{AuthEvent, AuthKind};
+pub use self::backtests::{BacktestRow, Purpose};
 pub use self::checks::LogRow;
 pub use self::counts::Counted;
 pub use self::datasets::{DatasetRow, TrainingRow};
 pub use self::engines::{EngineRow, ReceiptRow};
 pub use self::error::StoreError;
 pub use self::experiments::ExperimentRow;
+pub use self::jobs::{Claimed, JobFilter, JobRow, Lease};
 pub use self::lineage::{BacktestFiles, StatementText};
+pub use self::looks::LookRow;
 pub use self::models::{Authorship, ModelRow};
 pub use self::outbox::{DeliveryFilter, DeliveryOutcome, DeliveryRow, DeliveryState};
 pub(crate) use self::proposals::word as recommendation_word;

@@ -293,6 +293,33 @@ impl Tx {
         exactly_one(TABLE, done.rows_affected())
     }
 
+    /// The model of a bundle.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn model_of_bundle(&mut self, bundle: BundleHash) -> Result<Option<ModelId>, StoreError> {
+        let row = sqlx::query("SELECT model_id FROM model_registry WHERE bundle_hash = $1")
+            .bind(bundle.to_hex())
+            .fetch_optional(self.statement()?)
+            .await?;
+        row.map(|row| Columns::of(TABLE, &row).parsed("model_id"))
+            .transpose()
+    }
+
+    /// Trials that were declared for a bundle; none for one that is not registered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn declared_trials(&mut self, bundle: BundleHash) -> Result<u32, StoreError> {
+        let row = sqlx::query("SELECT declared_trials FROM model_registry WHERE bundle_hash = $1")
+            .bind(bundle.to_hex())
+            .fetch_optional(self.statement()?)
+            .await?;
+        let Some(row) = row else { return Ok(0) };
+        let count = Columns::of(TABLE, &row).count("declared_trials")?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
     /// Everybody who had a hand in the model.
     ///
     /// # Errors

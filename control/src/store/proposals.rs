@@ -260,6 +260,55 @@ impl Tx {
         exactly_one(TABLE, done.rows_affected())
     }
 
+    /// Puts newer evidence into force; what the row holds of status and review stays.
+    ///
+    /// # Errors
+    /// [`StoreError::RowCount`] when it is decided, or another revision than the one before this is in force.
+    pub async fn revise_proposal(&mut self, row: &ProposalRow) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "UPDATE promotion_proposals SET revision = $2, evidence_digest = $3, recommendation = $4, confidence = $5,
+                reason = $6, not_overridable = $7, metrics = $8, vs_baseline = $9, baseline_model_id = $10,
+                criteria_results = $11, lineage = $12, expires_at = $13
+             WHERE proposal_id = $1 AND status = 'PENDING_APPROVAL' AND revision = $2 - 1",
+        )
+        .bind(row.proposal_id.to_string())
+        .bind(i64::from(row.revision))
+        .bind(row.evidence_digest.to_hex())
+        .bind(word(row.recommendation))
+        .bind(row.confidence)
+        .bind(row.reason.as_str())
+        .bind(row.not_overridable.map(Defect::word))
+        .bind(json(&row.metrics))
+        .bind(row.vs_baseline.as_ref().map(json))
+        .bind(row.baseline_model_id.as_ref().map(ModelId::to_string))
+        .bind(json(&row.criteria_results))
+        .bind(json(&row.lineage))
+        .bind(time(row.expires_at))
+        .execute(self.statement()?)
+        .await?;
+        self.changed(TABLE, vec![row.proposal_id.to_string().into()]);
+        exactly_one(TABLE, done.rows_affected())
+    }
+
+    /// How many proposals the model has had, and the one that is open.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn proposals_of(&mut self, model: &ModelId) -> Result<(u64, Option<ProposalId>), StoreError> {
+        let rows = sqlx::query("SELECT proposal_id, status FROM promotion_proposals WHERE model_id = $1")
+            .bind(model.to_string())
+            .fetch_all(self.statement()?)
+            .await?;
+        let mut open = None;
+        for row in &rows {
+            let row = Columns::of(TABLE, row);
+            if row.parsed::<ProposalStatus>("status")? == ProposalStatus::PendingApproval {
+                open = Some(row.parsed("proposal_id")?);
+            }
+        }
+        Ok((rows.len() as u64, open))
+    }
+
     /// Adds a row to the plan's log of decisions.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! From columns to types and back. What does not parse was not written by this program.
 
-use contracts::time::UtcMillis;
+use contracts::time::{DayNumber, UtcMillis};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -90,6 +90,11 @@ impl<'a> Columns<'a> {
         let text = self.text_or_null(column)?;
         text.map(|text| UtcMillis::parse(&text).map_err(|error| self.corrupt(column, error)))
             .transpose()
+    }
+
+    /// A date.
+    pub fn date(&self, column: &str) -> Result<DayNumber, StoreError> {
+        DayNumber::parse(&self.text(column)?).map_err(|error| self.corrupt(column, error))
     }
 
     /// A number that is never negative.

@@ -57,6 +57,8 @@ pub const TOLD: &[ToldTable] = &[
     told("training_runs", &["run_id"]),
     told("model_registry", &["model_id"]),
     told("model_authors", &["model_id", "username", "reason"]),
+    told("backtests", &["backtest_id"]),
+    told("holdout_looks", &["id"]),
     told("promotion_proposals", &["proposal_id"]),
     told("proposal_evidence", &["proposal_id", "revision"]),
     told("vote_statements", &["id"]),

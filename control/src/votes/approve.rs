@@ -14,6 +14,7 @@ use crate::artifacts::ArtifactError;
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::Actor;
 use crate::contract::{self, BuildError};
+use crate::jobs::{self, NewJob, Task};
 use crate::limits::DAY_MS;
 use crate::notify::{self, Notice};
 use crate::registry::Stage;
@@ -125,6 +126,8 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
         .await?
         .map(|model| model.model_id);
     if previous != proposal.baseline_model_id {
+        drop(tx);
+        compare_again(app, actor, &proposal.proposal_id, now).await?;
         return Err(VoteRefused::BaselineChanged(previous).into());
     }
 
@@ -210,6 +213,27 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
         deploy_by,
         contract: deployed,
     })
+}
+
+/// The vote is refused, and a job brings the evidence up to what runs in the slot now.
+async fn compare_again(
+    app: &App,
+    actor: &Actor,
+    proposal: &ProposalId,
+    now: UtcMillis,
+) -> Result<(), StoreError> {
+    let mut tx = app.store.begin().await?;
+    let job = NewJob {
+        task: Task::Comparison {
+            proposal_id: proposal.clone(),
+        },
+        created_by: actor.audit_name(),
+        at: now,
+    };
+    let job_id = jobs::enqueue(&mut tx, job).await?;
+    tx.commit().await?;
+    app.tell(Changed::Job { job_id });
+    Ok(())
 }
 
 /// Only what is deployed now is read now.

@@ -7,6 +7,7 @@ mod approve;
 mod expire;
 mod record;
 mod reject;
+mod request;
 mod rules;
 
 pub use self::approve::{Approve, ApproveError, Approved, approve};
@@ -14,4 +15,5 @@ pub(crate) use self::approve::{Deployment, deploy};
 pub use self::expire::{ExpireError, expire};
 pub(crate) use self::record::LOG;
 pub use self::reject::{Reject, RejectError, reject};
+pub use self::request::{RequestError, RequestMoreTests, request_more_tests};
 pub use self::rules::VoteRefused;

@@ -7,6 +7,7 @@ use contracts::time::UtcMillis;
 
 use crate::auth::{Actor, NotFresh, Role};
 use crate::limits::NOTES_BYTES_MAX;
+use crate::proposals::MoreTestName;
 use crate::store::{EvidenceRow, ProposalRow, ProposalStatus, StoreError, Tx};
 
 /// Why a vote is refused. Nothing was changed; the attempt is audited.
@@ -45,6 +46,12 @@ pub enum VoteRefused {
     /// Longer than anybody reads.
     #[error("the notes have {0} bytes, at most {NOTES_BYTES_MAX} are kept")]
     NotesTooLong(usize),
+    /// A test that is not in the catalogue.
+    #[error("{0}")]
+    UnknownTest(String),
+    /// It would find the same again.
+    #[error("the test {} is in the evidence already", .0.word())]
+    TestDone(MoreTestName),
     /// No person can override it.
     #[error("REJECT for {} cannot be overridden", .0.word())]
     NotOverridable(Defect),
@@ -70,6 +77,8 @@ impl VoteRefused {
             Self::BaselineChanged(_) => "baseline_changed",
             Self::NotesRequired => "notes_required",
             Self::NotesTooLong(_) => "notes_too_long",
+            Self::UnknownTest(_) => "unknown_test",
+            Self::TestDone(_) => "test_done",
             Self::NotOverridable(_) => "not_overridable",
         }
     }

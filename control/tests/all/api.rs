@@ -34,6 +34,7 @@ const COLUMNS: [&str; 10] = [
 fn body_for(path: &str) -> &'static str {
     match path.rsplit('/').next().unwrap_or_default() {
         "approve" | "reject" | "promote" | "confirm" => "{}",
+        "request-more-tests" => r#"{"tests": ["noise"]}"#,
         "withdraw" | "halt" => r#"{"reason": "table"}"#,
         "rollback" => r#"{"to_model_id": "none", "reason": "table"}"#,
         "resume" => r#"{"latches": ["local"], "reason": "table"}"#,
@@ -74,7 +75,9 @@ fn every_route_admits_whom_the_committed_table_says() {
                 .replace("{slot}", "usdcop-5m")
                 .replace("{sha256}", &"0".repeat(64))
                 .replace("{username}", "nobody")
-                .replace("{token_id}", "tok-none");
+                .replace("{token_id}", "tok-none")
+                .replace("{job_id}", "0")
+                .replace("{backtest_id}", "BT-none");
             let mut row = format!("{method} {path}");
             for (who, column) in callers.iter().zip(COLUMNS) {
                 let cell = if skipped && column != "nobody" {

@@ -42,6 +42,11 @@ impl TestApp {
 
 /// One slot `usdcop-5m` in `paper`.
 pub fn app(database: Database) -> TestApp {
+    app_with(database, |_| {})
+}
+
+/// The same with other settings.
+pub fn app_with(database: Database, change: impl FnOnce(&mut Config)) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
     let key_folder = folder.path().join("keys");
     for (n, purpose) in (1u8..).zip(keys::PURPOSES) {
@@ -60,6 +65,7 @@ pub fn app(database: Database) -> TestApp {
     config.artifacts = folder.path().join("artifacts");
     config.keys.clone_from(&key_folder);
     config.audit_heads = folder.path().join("heads/audit-heads.jsonl");
+    change(&mut config);
     let clock = ManualClock::at(START);
     let artifacts = DirectoryStore::new(&folder.path().join("artifacts"));
     let app = App::new(

@@ -5,6 +5,7 @@ pub mod database;
 pub mod http;
 pub mod models;
 pub mod postgres;
+pub mod registered;
 pub mod sample;
 
 /// Runs an async test body once per database there is.

@@ -46,7 +46,7 @@ fn frozen() -> Experiment {
 }
 
 /// The event that tells of what the transaction stored.
-async fn note(app: &App, tx: &mut Tx, action: Action, subject: &impl std::fmt::Display) {
+pub async fn note(app: &App, tx: &mut Tx, action: Action, subject: &impl std::fmt::Display) {
     let event = Event {
         actor: "tests".to_owned(),
         action,

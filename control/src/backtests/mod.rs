@@ -1,0 +1,143 @@
+//! Backtests that somebody ran elsewhere: the look is told first, then what came of it.
+
+use contracts::evidence::Metrics;
+use contracts::ids::ContractId;
+use serde_json::json;
+
+use crate::app::App;
+use crate::audit::{self, Action, AppendError, Event};
+use crate::auth::Actor;
+use crate::limits::LOOK_SESSIONS_MAX;
+use crate::proposals::{Counted, Look, LookError, backtest_id, ledger};
+use crate::store::{BacktestRow, Purpose, StoreError};
+
+/// Why nothing was recorded; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The sessions are none.
+    #[error("a look is at sessions from a first to a last one, at least one and at most {LOOK_SESSIONS_MAX}")]
+    Window,
+    /// The experiment is not registered.
+    #[error("experiment contract {0} is not registered")]
+    UnknownExperiment(ContractId),
+    /// The figures came before the look.
+    #[error("the look at these sessions was not told first: POST it to /api/looks")]
+    NotTold,
+    /// The look was not noted.
+    #[error("the look was not noted")]
+    Look(#[from] LookError),
+    /// The audit event was not stored.
+    #[error("the backtest was not audited")]
+    Audit(#[from] AppendError),
+    /// The database.
+    #[error("the database did not answer")]
+    Store(#[from] StoreError),
+}
+
+impl RecordError {
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::UnknownExperiment(_) => "experiment_not_found",
+            Self::NotTold => "look_not_told",
+            Self::Look(_) | Self::Audit(_) | Self::Store(_) => "store",
+        }
+    }
+}
+
+/// A look that is in the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noted {
+    /// False when the same was there already.
+    pub new: bool,
+    /// All looks at these sessions.
+    pub counted: Counted,
+    /// Trials declared for the bundle, where it is registered.
+    pub declared: u32,
+}
+
+/// Notes a researcher's look, before they see a figure, and counts.
+///
+/// # Errors
+/// [`RecordError`].
+pub async fn note_look(app: &App, actor: &Actor, look: &Look) -> Result<Noted, RecordError> {
+    let days = i64::from(look.last_session.0) - i64::from(look.first_session.0) + 1;
+    if days < 1
+        || days > i64::from(LOOK_SESSIONS_MAX)
+        || look.sessions == 0
+        || i64::from(look.sessions) > days
+    {
+        return Err(RecordError::Window);
+    }
+    let mut tx = app.store.begin().await?;
+    let new = ledger::note(app, &mut tx, look, &actor.audit_name(), app.now()).await?;
+    let counted = ledger::counted(&mut tx, &look.instrument, look.first_session, look.last_session).await?;
+    let declared = tx.declared_trials(look.bundle_hash).await?;
+    tx.commit().await?;
+    Ok(Noted {
+        new,
+        counted,
+        declared,
+    })
+}
+
+/// Stores what came of a look. It has no files here, and is attached to no proposal. Gives its id, and whether it is new.
+///
+/// # Errors
+/// [`RecordError`].
+pub async fn record(
+    app: &App,
+    actor: &Actor,
+    contract_id: &ContractId,
+    look: &Look,
+    metrics: Metrics,
+) -> Result<(String, bool), RecordError> {
+    if app.store.experiment(contract_id).await?.is_none() {
+        return Err(RecordError::UnknownExperiment(contract_id.clone()));
+    }
+    let mut tx = app.store.begin().await?;
+    let looks = tx
+        .looks(&look.instrument, look.first_session, look.last_session)
+        .await?;
+    let told = looks.iter().any(|told| {
+        (told.fingerprint, told.bundle_hash) == (look.fingerprint, look.bundle_hash)
+            && (told.first_session, told.last_session) == (look.first_session, look.last_session)
+    });
+    if !told {
+        return Err(RecordError::NotTold);
+    }
+    let (bundle, run) = (look.bundle_hash.to_hex(), look.fingerprint.to_hex());
+    let row = BacktestRow {
+        backtest_id: backtest_id(Purpose::Research, &bundle, contract_id.as_str(), &run),
+        purpose: Purpose::Research,
+        model_id: tx.model_of_bundle(look.bundle_hash).await?,
+        bundle_hash: look.bundle_hash,
+        contract_id: contract_id.clone(),
+        instrument: look.instrument.clone(),
+        first_session: look.first_session,
+        last_session: look.last_session,
+        fingerprint: look.fingerprint,
+        settings: look.settings,
+        metrics,
+        trades: None,
+        equity: None,
+        summary: None,
+        report: None,
+        created_by: actor.audit_name(),
+        created_at: app.now(),
+    };
+    let new = tx.insert_backtest(&row).await?;
+    if new {
+        let event = Event {
+            actor: row.created_by.clone(),
+            action: Action::BacktestRecorded,
+            subject: row.backtest_id.clone(),
+            body: json!({"contract_id": row.contract_id, "bundle_hash": row.bundle_hash, "fingerprint": row.fingerprint}),
+        };
+        audit::append(&mut tx, app.keys.audit(), row.created_at, event).await?;
+    }
+    tx.commit().await?;
+    Ok((row.backtest_id, new))
+}
