@@ -27,3 +27,5 @@ mod plane;
 mod server;
 #[path = "follow/tls.rs"]
 mod tls;
+#[path = "follow/whole.rs"]
+mod whole;

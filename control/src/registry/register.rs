@@ -10,11 +10,12 @@ use tokio::sync::Semaphore;
 
 use super::Stage;
 use super::bundle::{self, Bundle, BundleError, Files};
-use crate::app::App;
+use crate::app::{App, Changed};
 use crate::artifacts::ArtifactError;
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::{Actor, Via};
 use crate::experiments::contract_of;
+use crate::jobs::{self, NewJob, Task};
 use crate::limits::INSPECTIONS_AT_ONCE;
 use crate::store::{Authorship, DatasetRow, ExperimentRow, ModelRow, StoreError, TrainingRow, Tx};
 
@@ -153,7 +154,17 @@ pub async fn register(
         tx.insert_author(&row.model_id, who, why).await?;
     }
     note(app, &mut tx, actor, &row, config).await?;
+    // The first vote comes by itself.
+    let job = NewJob {
+        task: Task::FirstVote {
+            model_id: row.model_id.clone(),
+        },
+        created_by: actor.audit_name(),
+        at: row.created_at,
+    };
+    let job_id = jobs::enqueue(&mut tx, job).await?;
     tx.commit().await?;
+    app.tell(Changed::Job { job_id });
     Ok(Registered {
         model: row,
         created: true,

@@ -38,14 +38,19 @@ pub struct Place {
 impl Place {
     /// Trusts the keys of `plane` and holds its token.
     pub fn new(plane: &Plane) -> Self {
+        Self::with(&plane.token, &plane.test.app.keys)
+    }
+
+    /// Trusts `keys` and holds `shown`.
+    pub fn with(shown: &str, keys: &Keyring) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let token = folder.path().join("token");
-        std::fs::write(&token, &plane.token).unwrap();
+        std::fs::write(&token, shown).unwrap();
         std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
         Self {
             folder,
             market: Market::generate(&MarketSpec::usdcop_like(21, NAME, 200)),
-            trusted: trusted(&plane.test.app.keys),
+            trusted: trusted(keys),
             in_control: String::new(),
         }
     }
