@@ -11,6 +11,7 @@ pub mod backup;
 mod evidence;
 pub mod experiment;
 pub mod inspect_model;
+pub mod job;
 pub mod key;
 pub mod lineage;
 pub mod login;
@@ -91,6 +92,10 @@ pub enum Command {
     Backtest(Box<backtest::Args>),
     /// Register, list, show and withdraw models.
     Model(model::Args),
+    /// Ask for the first vote about a model again.
+    Propose(job::ProposeArgs),
+    /// List and show what the server works on.
+    Job(job::Args),
     /// Show where a model comes from, every piece hashed again.
     Lineage(lineage::Args),
     /// List and show proposals.
@@ -101,6 +106,8 @@ pub enum Command {
     Approve(proposal::ApproveArgs),
     /// Cast the second vote: no.
     Reject(proposal::RejectArgs),
+    /// Neither yes nor no yet: have tests of the catalogue run.
+    RequestMoreTests(proposal::MoreTestsArgs),
     /// Deploy a model that was approved for later.
     Promote(moves::PromoteArgs),
     /// Put an earlier model back.
@@ -152,11 +159,14 @@ impl Command {
             Self::Experiment(args) => experiment::run(args, out),
             Self::Backtest(args) => backtest::run(args, out),
             Self::Model(args) => model::run(args, out),
+            Self::Propose(args) => job::propose(args, out),
+            Self::Job(args) => job::run(args, out),
             Self::Lineage(args) => lineage::run(args, out),
             Self::Proposal(args) => proposal::run(args, out),
             Self::Pending(args) => proposal::pending(args, out),
             Self::Approve(args) => proposal::approve(args, out),
             Self::Reject(args) => proposal::reject(args, out),
+            Self::RequestMoreTests(args) => proposal::request_more_tests(args, out),
             Self::Promote(args) => moves::promote(args, out),
             Self::Rollback(args) => moves::rollback(args, out),
             Self::Halt(args) => moves::halt(args, out),

@@ -1,4 +1,4 @@
-//! Proposals and the second vote: `control pending`, `proposal list|show`, `approve`, `reject`.
+//! Proposals and the second vote: `control pending`, `proposal list|show`, `approve`, `reject`, `request-more-tests`.
 //!
 //! A vote names the evidence it is about. A person sees the evidence first and is asked; a script names the digest it has read, and is
 //! refused when the evidence has changed since.
@@ -81,7 +81,7 @@ struct Vote {
     /// The evidence the vote is about, as `proposal show` names it; without it the evidence is shown and you are asked.
     #[arg(long, value_name = "HEX", value_parser = EvidenceDigest::parse)]
     digest: Option<EvidenceDigest>,
-    /// Why; needed to overrule the first vote. At most 8 KiB.
+    /// Why, at most 8 KiB; needed to overrule the first vote.
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
     #[command(flatten)]
@@ -114,6 +114,23 @@ Examples:
   control reject PROP-sample-0123456789ab-1 --notes 'trades only in one month'
   control reject PROP-sample-0123456789ab-1 --digest 3b1f… --json")]
 pub struct RejectArgs {
+    #[command(flatten)]
+    vote: Vote,
+}
+
+/// Options of `control request-more-tests`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Tests: costs_x2 (everything costs twice as much), latency_1_bar (orders fill a bar later), other_window, noise (prices a little off),
+block_shuffled_null (the model's decisions at other times), worst_regime. Each runs as a job, counts as a look, and appends to the evidence,
+which gets another digest. Rights as for `control approve`.
+
+Examples:
+  control request-more-tests PROP-sample-0123456789ab-1 --tests costs_x2,noise --notes 'thin margin'")]
+pub struct MoreTestsArgs {
+    /// Which tests.
+    #[arg(long, value_name = "TEST,…", value_delimiter = ',', required = true)]
+    tests: Vec<String>,
     #[command(flatten)]
     vote: Vote,
 }
@@ -216,6 +233,18 @@ pub fn reject(args: &RejectArgs, out: Sink<'_>) -> Result<(), CliError> {
     let body = json!({"notes": args.vote.notes});
     vote(&args.vote, "reject", "reject", body, out, |done| {
         format!("rejected by {}\n", cell(&done["rejected_by"]))
+    })
+}
+
+/// Asks for tests.
+///
+/// # Errors
+/// As [`approve`].
+pub fn request_more_tests(args: &MoreTestsArgs, out: Sink<'_>) -> Result<(), CliError> {
+    let body = json!({"tests": args.tests, "notes": args.vote.notes});
+    let question = "have more tests run about";
+    vote(&args.vote, "request-more-tests", question, body, out, |done| {
+        table(&done["jobs"], &[("TEST", "/test"), ("JOB", "/job_id")])
     })
 }
 

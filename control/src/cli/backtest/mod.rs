@@ -4,6 +4,7 @@
 //! a figure is shown, or, with `--unregistered`, everything that is written says that it was not.
 
 mod candidate;
+mod look;
 mod progress;
 mod written;
 
@@ -22,9 +23,10 @@ use serde_json::{Value, json};
 
 use self::candidate::ModelArgs;
 use self::written::Written;
-use super::out::{Format, Sink};
+use super::out::Sink;
+use super::remote::{ServerArgs, Who};
 use super::table::fields;
-use super::{CliError, Exit, OrExit, evidence};
+use super::{CliError, Exit, OrExit, block_on, evidence};
 use crate::clock::{Clock as _, SystemClock};
 
 /// What stands on everything that an uncounted look leaves.
@@ -36,12 +38,16 @@ const UNREGISTERED: &str =
 #[command(after_help = "\
 Writes OUT/equity.parquet (a row per bar), OUT/trades.parquet, OUT/metrics.json and, with --report, one HTML page whose charts need no network.
 Money is in quote currency, rates in fractions unless a name says bps, times in UTC. The fingerprint is the same for every run of the same
-inputs, whatever --threads and --bar-by-bar say. Criteria that need the ledger, the production model or the training bars are not judged here.
+inputs, whatever --threads and --bar-by-bar say. Criteria that need the production model or the training bars are not judged here.
+
+The look is told to the server before a figure is shown, which needs the role researcher or a token with research:write, and the experiment
+registered. With --unregistered nobody is asked, min_dsr is not judged, and everything that is written says so.
 
 Exit codes: 0 done; 1 the model looks ahead; 2 the command line is wrong; 65 a file is not acceptable; 66 a file cannot be read; 69 ONNX
 Runtime is missing, or the look cannot be recorded; 74 an output cannot be written.
 
 Examples:
+  control backtest --experiment e.yaml --model ppo.onnx --norm-stats norm_stats.json --bars bars.parquet --stamp close --out runs/0
   control backtest --unregistered --experiment config/experiments/usdcop_ppo_baseline.yaml --model ppo.onnx --norm-stats norm_stats.json \\
       --bars usdcop_5m.csv.gz --stamp open --macro macro_daily.csv --out runs/1 --report runs/1/report.html
   control backtest --unregistered --experiment e.yaml --contract contract.json --artifacts artifacts --bars bars.parquet --stamp close \\
@@ -79,7 +85,7 @@ pub struct Args {
     #[arg(long)]
     bar_by_bar: bool,
     #[command(flatten)]
-    format: Format,
+    server: ServerArgs,
 }
 
 /// Runs the verb.
@@ -87,13 +93,12 @@ pub struct Args {
 /// # Errors
 /// See the exit codes of its help.
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
-    if !args.unregistered {
-        return Err(CliError::new(
-            Exit::Unavailable,
-            "this look at the holdout cannot be recorded: the server keeps no ledger for looks from outside",
-            "register the model, which is backtested by the server, or look with --unregistered",
-        ));
-    }
+    let who = if args.unregistered {
+        Who::Nobody
+    } else {
+        Who::Anybody
+    };
+    let mut remote = args.server.remote(who, out)?;
     let experiment = experiment(args)?;
     let market = Market {
         instrument: experiment.frozen.data.instrument.clone(),
@@ -122,7 +127,17 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         &outcome.fingerprint,
     )
     .map_err(|error| refused(args, error))?;
-    let measured = measure_all(&outcome, None);
+    let told = look::told(&outcome, loaded.bundle_hash);
+    let trials = if args.unregistered {
+        None
+    } else {
+        Some(block_on(look::count(
+            &mut remote,
+            &told,
+            outcome.sessions.len(),
+        ))??)
+    };
+    let measured = measure_all(&outcome, trials.as_ref());
     let facts = Facts {
         metrics: &measured.metrics,
         resamples: measured.resamples.as_ref(),
@@ -131,8 +146,11 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         drift: &[],
     };
     let judged = criteria(&experiment.frozen.evaluation.success_criteria, &facts);
-    let judged: Vec<CriterionResult> = judged.into_iter().filter(here).collect();
-    let caveats = caveats(&settings, checked.look_ahead.as_deref());
+    let judged: Vec<CriterionResult> = judged
+        .into_iter()
+        .filter(|row| here(row, trials.is_some()))
+        .collect();
+    let caveats = caveats(args, &settings, checked.look_ahead.as_deref());
     let written = Written {
         title: &format!("{} under {}", loaded.name, experiment.contract_id),
         outcome: &outcome,
@@ -141,13 +159,20 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         caveats: &caveats,
     };
     let files = written.write(&args.out, args.report.as_deref())?;
+    let backtest_id = if args.unregistered {
+        Value::Null
+    } else {
+        let contract = &experiment.contract_id;
+        block_on(look::record(&mut remote, contract, &told, &measured.metrics))??
+    };
     let document = json!({
         "contract_id": experiment.contract_id, "bundle_hash": loaded.bundle_hash, "instrument": market.instrument,
         "window": window, "fingerprint": outcome.fingerprint, "bars": outcome.bars.len(), "ruined": outcome.ruined,
-        "unregistered": true, "causality": checked, "counts": outcome.counts, "criteria": judged,
+        "unregistered": args.unregistered, "backtest_id": backtest_id,
+        "looks": trials.map(|trials| trials.looks()), "causality": checked, "counts": outcome.counts, "criteria": judged,
         "metrics": measured.metrics, "caveats": caveats, "files": files,
     });
-    args.format.write(out, &document, &shown(&document))?;
+    remote.answer(&document, &shown(&document))?;
     match &checked.look_ahead {
         None => Ok(()),
         Some(what) => Err(CliError::new(
@@ -196,13 +221,19 @@ fn refused(args: &Args, error: RunError) -> CliError {
     .caused_by(error)
 }
 
-/// Criteria that can be judged without the ledger and the training bars.
-fn here(row: &CriterionResult) -> bool {
-    !matches!(row.name, CriterionName::MinDsr | CriterionName::MaxPsi)
+/// Criteria that can be judged without the training bars, and where the look was not counted without the ledger.
+fn here(row: &CriterionResult, counted: bool) -> bool {
+    match row.name {
+        CriterionName::MinDsr => counted,
+        name => name != CriterionName::MaxPsi,
+    }
 }
 
-fn caveats(settings: &ExecutionSettings, look_ahead: Option<&str>) -> Vec<String> {
-    let mut caveats = vec![UNREGISTERED.to_owned()];
+fn caveats(args: &Args, settings: &ExecutionSettings, look_ahead: Option<&str>) -> Vec<String> {
+    let mut caveats = Vec::new();
+    if args.unregistered {
+        caveats.push(UNREGISTERED.to_owned());
+    }
     caveats.extend(look_ahead.map(|what| format!("look_ahead: {what}")));
     if settings.fill == FillRule::SameClose {
         caveats.push("orders fill at the close they were decided on: for comparison only".to_owned());
@@ -221,6 +252,8 @@ fn shown(document: &Value) -> String {
             ("to", "/window/end"),
             ("bars", "/bars"),
             ("fingerprint", "/fingerprint"),
+            ("look no. at this window", "/looks/number"),
+            ("backtest", "/backtest_id"),
             ("ruined at", "/ruined"),
             ("look-ahead", "/causality/look_ahead"),
         ],
