@@ -5,6 +5,7 @@
 
 mod backtest;
 mod export;
+mod jobs;
 mod people;
 mod refusals;
 mod registry;
