@@ -6,6 +6,7 @@
     reason = "a developer's command talks to the developer: what it runs to stderr, results to stdout"
 )]
 
+mod api;
 mod bench;
 mod demo;
 mod fuzz;
@@ -13,7 +14,6 @@ mod lint;
 mod oracle;
 mod postgres;
 mod runner;
-mod schemathesis;
 mod setup;
 mod setup_python;
 mod soak;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Setup => setup::for_tests(),
         Verb::Test(args) => test::run(&args),
-        Verb::Api => schemathesis::alone(),
+        Verb::Api => api::alone(),
         Verb::Lint => lint::run(),
         Verb::Demo(args) => demo::run(&args),
         Verb::Soak(args) => soak::run(&args),

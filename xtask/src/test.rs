@@ -3,7 +3,7 @@
 //! Lines that begin with `SKIPPED:` are counted; tests write them for what they could not run. Under `--strict`
 //! (`.ci/run` with the data there) one of them is a failure.
 
-use crate::{demo, oracle, runner, schemathesis, setup};
+use crate::{api, demo, oracle, runner, setup};
 
 /// Arguments of `test`.
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ const STAGES: [(&str, &[&str]); 5] = [
 type Check = fn(&mut dyn FnMut(&str)) -> Result<(), String>;
 const CHECKS: [(&str, Check); 3] = [
     ("comparison with TA-Lib, numpy and pandas", oracle::run),
-    ("schemathesis against a served control", schemathesis::run),
+    ("schemathesis against a served control", api::run),
     ("demo", demo::check),
 ];
 

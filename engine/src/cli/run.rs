@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::out::Stdout;
 use super::{CliError, Exit, OrExit};
 use crate::clock::SystemClock;
@@ -44,16 +46,20 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         feed_limits: FeedLimits::default(),
     };
     let live = Live::start(options).map_err(cannot_start)?;
+    // Before anybody is told that the engine is there: who knows of it may end it, and that end is an orderly one.
+    let terminate = live.block_on(async { signal(SignalKind::terminate()) }).or_exit(
+        Exit::Software,
+        "cannot listen for signals",
+        "",
+    )?;
     Stdout::per_line().line(serde_json::json!({"listening": live.address()}))?;
     tracing::info!(address = %live.address(), "listening");
-    live.block_on(wait(&live))
+    live.block_on(wait(&live, terminate))
         .or_exit(Exit::Software, "cannot listen for signals", "")?;
     live.stop().map_err(ended)
 }
 
-async fn wait(live: &Live) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
+async fn wait(live: &Live, mut terminate: Signal) -> std::io::Result<()> {
     let mut ended = live.ended();
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
