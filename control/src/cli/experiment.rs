@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::out::{Format, Sink};
 use super::remote::{Call, ServerArgs, Who};
 use super::table::{fields, table};
-use super::{CliError, Exit, OrExit, block_on};
+use super::{CliError, Exit, OrExit};
 use crate::clock::{Clock as _, SystemClock};
 
 /// Experiments.
@@ -102,19 +102,22 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         Verb::Check(args) => check(args, out),
         Verb::Register(args) => {
             let yaml = read(&args.file)?;
-            let mut remote = args.server.remote(Who::Anybody, out)?;
             let call = Call::post_bytes(&["api", "contracts"], "application/yaml", yaml);
-            block_on(remote.relay(call, |done| {
-                let made = if done["created"] == true {
-                    "registered"
-                } else {
-                    "registered before, nothing changed"
-                };
-                format!("{made}\n{}", shown(done))
-            }))?
+            args.server.ask(
+                Who::Anybody,
+                call,
+                |done| {
+                    let made = if done["created"] == true {
+                        "registered"
+                    } else {
+                        "registered before, nothing changed"
+                    };
+                    format!("{made}\n{}", shown(done))
+                },
+                out,
+            )
         }
         Verb::List(args) => {
-            let mut remote = args.server.remote(Who::Anybody, out)?;
             let call = Call::get(&["api", "contracts"]).with("name", args.name.as_ref());
             let columns = [
                 ("CONTRACT", "/contract_id"),
@@ -123,12 +126,16 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
                 ("BY", "/created_by"),
                 ("AT", "/created_at"),
             ];
-            block_on(remote.relay(call, |found| table(&found["contracts"], &columns)))?
+            args.server.ask(
+                Who::Anybody,
+                call,
+                |found| table(&found["contracts"], &columns),
+                out,
+            )
         }
         Verb::Show(args) => {
-            let mut remote = args.server.remote(Who::Anybody, out)?;
             let call = Call::get(&["api", "contracts", args.contract.as_str()]);
-            block_on(remote.relay(call, shown))?
+            args.server.ask(Who::Anybody, call, shown, out)
         }
     }
 }

@@ -3,10 +3,10 @@
 use contracts::ids::ModelId;
 use serde_json::Value;
 
+use super::CliError;
 use super::out::Sink;
 use super::remote::{Call, ServerArgs, Who};
 use super::table::{cell, fields, table};
-use super::{CliError, block_on};
 
 /// Options of `control propose`.
 #[derive(Debug, clap::Args)]
@@ -80,11 +80,13 @@ struct ShowArgs {
 /// # Errors
 /// See [`super::remote`].
 pub fn propose(args: &ProposeArgs, out: Sink<'_>) -> Result<(), CliError> {
-    let mut remote = args.server.remote(Who::Anybody, out)?;
     let call = Call::post_empty(&["api", "models", args.model.as_str(), "propose"]);
-    block_on(remote.relay(call, |done| {
-        format!("job {0}: `control job show {0}`\n", cell(&done["job_id"]))
-    }))?
+    args.server.ask(
+        Who::Anybody,
+        call,
+        |done| format!("job {0}: `control job show {0}`\n", cell(&done["job_id"])),
+        out,
+    )
 }
 
 /// Runs `control job`.
@@ -94,7 +96,6 @@ pub fn propose(args: &ProposeArgs, out: Sink<'_>) -> Result<(), CliError> {
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
     match &args.verb {
         Verb::List(args) => {
-            let mut remote = args.server.remote(Who::Anybody, out)?;
             let call = Call::get(&["api", "jobs"])
                 .with("state", args.state.as_ref())
                 .with("kind", args.kind.as_ref())
@@ -109,12 +110,22 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
                 ("BY", "/created_by"),
                 ("SINCE", "/created_at"),
             ];
-            block_on(remote.relay(call, |found| table(&found["jobs"], &columns)))?
+            args.server.ask(
+                Who::Anybody,
+                call,
+                |found| {
+                    let mut text = table(&found["jobs"], &columns);
+                    if let Some(next) = found["next_cursor"].as_u64() {
+                        text.push_str(&format!("the next page: --cursor {next}\n"));
+                    }
+                    text
+                },
+                out,
+            )
         }
         Verb::Show(args) => {
-            let mut remote = args.server.remote(Who::Anybody, out)?;
             let call = Call::get(&["api", "jobs", &args.job.to_string()]);
-            block_on(remote.relay(call, shown))?
+            args.server.ask(Who::Anybody, call, shown, out)
         }
     }
 }

@@ -123,7 +123,6 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
     match &args.verb {
         Verb::Register(args) => register(args, out),
         Verb::List(args) => {
-            let mut remote = args.server.remote(Who::Anybody, out)?;
             let call = Call::get(&["api", "models"])
                 .with("stage", args.stage.map(Stage::word))
                 .with("slot", args.slot.as_ref());
@@ -135,24 +134,28 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
                 ("AT", "/created_at"),
                 ("PROPOSAL", "/l4_proposal_id"),
             ];
-            block_on(remote.relay(call, |found| table(&found["models"], &columns)))?
+            args.server
+                .ask(Who::Anybody, call, |found| table(&found["models"], &columns), out)
         }
         Verb::Show(args) => {
-            let mut remote = args.server.remote(Who::Anybody, out)?;
             let call = Call::get(&["api", "models", args.model.as_str()]);
-            block_on(remote.relay(call, shown))?
+            args.server.ask(Who::Anybody, call, shown, out)
         }
         Verb::Withdraw(args) => {
-            let mut remote = args.server.remote(Who::Person, out)?;
             let path = ["api", "models", args.model.as_str(), "withdraw"];
             let call = Call::post(&path, json!({"reason": args.reason}));
-            block_on(remote.relay(call, |done| {
-                let mut text = format!("{} is withdrawn for ever\n", cell(&done["model_id"]));
-                if !done["halted"].is_null() && done["halted"] != false {
-                    text.push_str(&format!("halted: {}\n", cell(&done["halted"])));
-                }
-                text
-            }))?
+            args.server.ask(
+                Who::Person,
+                call,
+                |done| {
+                    let mut text = format!("{} is withdrawn for ever\n", cell(&done["model_id"]));
+                    if !done["halted"].is_null() && done["halted"] != false {
+                        text.push_str(&format!("halted: {}\n", cell(&done["halted"])));
+                    }
+                    text
+                },
+                out,
+            )
         }
     }
 }

@@ -3,10 +3,10 @@
 use contracts::ids::{ModelId, SlotId};
 use serde_json::{Value, json};
 
+use super::CliError;
 use super::out::Sink;
 use super::remote::{Call, ServerArgs, Who};
 use super::table::cell;
-use super::{CliError, block_on};
 
 /// Options of `control promote`.
 #[derive(Debug, clap::Args)]
@@ -107,7 +107,8 @@ pub enum LatchArg {
 /// See [`super::remote`].
 pub fn promote(args: &PromoteArgs, out: Sink<'_>) -> Result<(), CliError> {
     let path = ["api", "models", args.model.as_str(), "promote"];
-    ask(&args.server, Call::post(&path, json!({})), moved, out)
+    args.server
+        .ask(Who::Person, Call::post(&path, json!({})), moved, out)
 }
 
 /// Puts an earlier model back.
@@ -117,7 +118,7 @@ pub fn promote(args: &PromoteArgs, out: Sink<'_>) -> Result<(), CliError> {
 pub fn rollback(args: &RollbackArgs, out: Sink<'_>) -> Result<(), CliError> {
     let body = json!({"to_model_id": args.to, "reason": args.reason});
     let path = ["api", "slots", args.slot.as_str(), "rollback"];
-    ask(&args.server, Call::post(&path, body), moved, out)
+    args.server.ask(Who::Person, Call::post(&path, body), moved, out)
 }
 
 /// Stops a slot.
@@ -133,7 +134,7 @@ pub fn halt(args: &HaltArgs, out: Sink<'_>) -> Result<(), CliError> {
         Some(number) => format!("{} is halted by directive {number}\n", cell(&done["slot"])),
         None => format!("{} is halted; no model is in production\n", cell(&done["slot"])),
     };
-    ask(&args.server, call, said, out)
+    args.server.ask(Who::Person, call, said, out)
 }
 
 /// Asks to go on, or confirms it.
@@ -156,7 +157,7 @@ pub fn resume(args: &ResumeArgs, out: Sink<'_>) -> Result<(), CliError> {
                 cell(&done["directive"])
             )
         };
-        return ask(&args.server, call, said, out);
+        return args.server.ask(Who::Person, call, said, out);
     }
     let body = json!({"latches": args.latches, "reason": args.reason});
     let call = Call::post(&["api", "slots", slot, "resume"], body);
@@ -164,17 +165,7 @@ pub fn resume(args: &ResumeArgs, out: Sink<'_>) -> Result<(), CliError> {
         let slot = cell(&done["slot"]);
         format!("asked; another operator confirms within an hour: `control resume {slot} --confirm`\n")
     };
-    ask(&args.server, call, said, out)
-}
-
-fn ask(
-    server: &ServerArgs,
-    call: Call,
-    said: impl FnOnce(&Value) -> String,
-    out: Sink<'_>,
-) -> Result<(), CliError> {
-    let mut remote = server.remote(Who::Person, out)?;
-    block_on(remote.relay(call, said))?
+    args.server.ask(Who::Person, call, said, out)
 }
 
 fn moved(done: &Value) -> String {

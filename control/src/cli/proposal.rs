@@ -149,9 +149,9 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
             list(&args.server, call, out)
         }
         Verb::Show(args) => {
-            let mut remote = args.server.remote(Who::Anybody, out)?;
             let path = ["api", "experiments", args.proposal.as_str()];
-            block_on(remote.relay(Call::get(&path), evidence::shown))?
+            args.server
+                .ask(Who::Anybody, Call::get(&path), evidence::shown, out)
         }
     }
 }
@@ -165,7 +165,6 @@ pub fn pending(args: &PendingArgs, out: Sink<'_>) -> Result<(), CliError> {
 }
 
 fn list(server: &ServerArgs, call: Call, out: Sink<'_>) -> Result<(), CliError> {
-    let mut remote = server.remote(Who::Anybody, out)?;
     let columns = [
         ("PROPOSAL", "/proposal_id"),
         ("SLOT", "/slot"),
@@ -176,16 +175,21 @@ fn list(server: &ServerArgs, call: Call, out: Sink<'_>) -> Result<(), CliError> 
         ("STATUS", "/status"),
         ("OPEN UNTIL", "/expires_at"),
     ];
-    block_on(remote.relay(call, |page| {
-        let mut text = table(&page["experiments"], &columns);
-        if let Some(next) = page["next_cursor"].as_u64() {
-            text.push_str(&format!(
-                "{} in all; the next page: --cursor {next}\n",
-                cell(&page["total"])
-            ));
-        }
-        text
-    }))?
+    server.ask(
+        Who::Anybody,
+        call,
+        |page| {
+            let mut text = table(&page["experiments"], &columns);
+            if let Some(next) = page["next_cursor"].as_u64() {
+                text.push_str(&format!(
+                    "{} in all; the next page: --cursor {next}\n",
+                    cell(&page["total"])
+                ));
+            }
+            text
+        },
+        out,
+    )
 }
 
 /// Casts a yes.

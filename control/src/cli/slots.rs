@@ -3,10 +3,10 @@
 use contracts::ids::SlotId;
 use contracts::time::UtcMillis;
 
+use super::CliError;
 use super::out::Sink;
 use super::remote::{Call, ServerArgs, Who};
 use super::table::table;
-use super::{CliError, block_on};
 
 /// Options of `control slots`.
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,6 @@ pub struct HistoryArgs {
 /// # Errors
 /// See [`super::remote`].
 pub fn slots(args: &SlotsArgs, out: Sink<'_>) -> Result<(), CliError> {
-    let mut remote = args.server.remote(Who::Person, out)?;
     let columns = [
         ("SLOT", "/slot"),
         ("ENVIRONMENT", "/environment"),
@@ -63,9 +62,12 @@ pub fn slots(args: &SlotsArgs, out: Sink<'_>) -> Result<(), CliError> {
         ("BY", "/halted_by"),
         ("AT", "/halted_at"),
     ];
-    block_on(remote.relay(Call::get(&["api", "slots"]), |found| {
-        table(&found["slots"], &columns)
-    }))?
+    args.server.ask(
+        Who::Person,
+        Call::get(&["api", "slots"]),
+        |found| table(&found["slots"], &columns),
+        out,
+    )
 }
 
 /// Lists the engines.
@@ -73,7 +75,6 @@ pub fn slots(args: &SlotsArgs, out: Sink<'_>) -> Result<(), CliError> {
 /// # Errors
 /// See [`super::remote`].
 pub fn engines(args: &EnginesArgs, out: Sink<'_>) -> Result<(), CliError> {
-    let mut remote = args.server.remote(Who::Person, out)?;
     let columns = [
         ("ENGINE", "/engine_id"),
         ("SLOT", "/slot"),
@@ -81,9 +82,12 @@ pub fn engines(args: &EnginesArgs, out: Sink<'_>) -> Result<(), CliError> {
         ("DIRECTIVE", "/directive_highest"),
         ("SEEN", "/seen_at"),
     ];
-    block_on(remote.relay(Call::get(&["api", "engines"]), |found| {
-        table(&found["engines"], &columns)
-    }))?
+    args.server.ask(
+        Who::Person,
+        Call::get(&["api", "engines"]),
+        |found| table(&found["engines"], &columns),
+        out,
+    )
 }
 
 /// Lists what ran.
@@ -91,7 +95,6 @@ pub fn engines(args: &EnginesArgs, out: Sink<'_>) -> Result<(), CliError> {
 /// # Errors
 /// See [`super::remote`].
 pub fn history(args: &HistoryArgs, out: Sink<'_>) -> Result<(), CliError> {
-    let mut remote = args.server.remote(Who::Person, out)?;
     let call = Call::get(&["api", "slots", args.slot.as_str(), "history"]).with("as_of", args.as_of);
     let columns = [
         ("GENERATION", "/generation"),
@@ -102,5 +105,6 @@ pub fn history(args: &HistoryArgs, out: Sink<'_>) -> Result<(), CliError> {
         ("FROM", "/started_at"),
         ("TO", "/ended_at"),
     ];
-    block_on(remote.relay(call, |found| table(&found["periods"], &columns)))?
+    args.server
+        .ask(Who::Person, call, |found| table(&found["periods"], &columns), out)
 }

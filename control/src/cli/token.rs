@@ -7,7 +7,7 @@ use serde_json::json;
 use super::out::Sink;
 use super::remote::{Call, ServerArgs, Who};
 use super::table::{fields, table};
-use super::{CliError, Exit, block_on};
+use super::{CliError, Exit};
 use crate::auth::Scope;
 
 /// Tokens.
@@ -131,7 +131,6 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
             if args.engine {
                 for_engines(&args.scopes)?;
             }
-            let mut remote = args.server.remote(Who::Person, out)?;
             let body = json!({"owner": args.owner, "name": args.name, "scopes": args.scopes, "slot": args.slot,
                 "days": args.days});
             let made = |made: &serde_json::Value| {
@@ -146,10 +145,10 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
                 );
                 format!("{made}The token is not shown again.\n{entry}")
             };
-            block_on(remote.relay(Call::post(&["api", "tokens"], body), made))?
+            args.server
+                .ask(Who::Person, Call::post(&["api", "tokens"], body), made, out)
         }
         Verb::List(args) => {
-            let mut remote = args.server.remote(Who::Person, out)?;
             let columns = [
                 ("ID", "/token_id"),
                 ("OWNER", "/owner"),
@@ -160,19 +159,18 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
                 ("LAST USED", "/last_used_at"),
                 ("REVOKED", "/revoked_at"),
             ];
-            block_on(remote.relay(Call::get(&["api", "tokens"]), |found| {
-                table(&found["tokens"], &columns)
-            }))?
+            args.server.ask(
+                Who::Person,
+                Call::get(&["api", "tokens"]),
+                |found| table(&found["tokens"], &columns),
+                out,
+            )
         }
         Verb::Revoke(args) => {
-            let mut remote = args.server.remote(Who::Person, out)?;
-            block_on(async {
-                remote
-                    .send(Call::post_empty(&["api", "tokens", &args.id, "revoke"]))
-                    .await?;
-                let document = json!({"token_id": args.id, "revoked": true});
-                remote.answer(&document, &format!("{} is revoked\n", args.id))
-            })?
+            let call = Call::post_empty(&["api", "tokens", &args.id, "revoke"]);
+            let document = json!({"token_id": args.id, "revoked": true});
+            args.server
+                .change(call, &document, &format!("{} is revoked\n", args.id), out)
         }
     }
 }

@@ -3,11 +3,11 @@
 use contracts::ids::PersonId;
 use serde_json::json;
 
+use super::CliError;
 use super::out::Sink;
 use super::prompt::PasswordArgs;
 use super::remote::{Call, ServerArgs, Who};
 use super::table::table;
-use super::{CliError, block_on};
 use crate::auth::Role;
 
 /// Users.
@@ -120,10 +120,9 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
             let call = Call::post(&path, json!({"roles": args.roles}));
             let words: Vec<&str> = args.roles.iter().map(|role| role.word()).collect();
             let said = format!("{} is now {}\n", args.name, words.join(", "));
-            done(
-                &args.server,
+            args.server.change(
                 call,
-                json!({"username": args.name, "roles": args.roles}),
+                &json!({"username": args.name, "roles": args.roles}),
                 &said,
                 out,
             )
@@ -131,10 +130,9 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         Verb::Disable(args) => {
             let call = Call::post_empty(&["api", "users", args.name.as_str(), "disable"]);
             let said = format!("{} is disabled\n", args.name);
-            done(
-                &args.server,
+            args.server.change(
                 call,
-                json!({"username": args.name, "disabled": true}),
+                &json!({"username": args.name, "disabled": true}),
                 &said,
                 out,
             )
@@ -147,7 +145,7 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
                 json!({"present": present, "next": next}),
             );
             let said = "the password is changed; all sessions have ended: `control login`\n";
-            done(&args.server, call, json!({"changed": true}), said, out)
+            args.server.change(call, &json!({"changed": true}), said, out)
         }
     }
 }
@@ -157,32 +155,15 @@ fn add(args: &AddArgs, out: Sink<'_>) -> Result<(), CliError> {
     let body = json!({"username": args.name, "email": args.email, "password": password, "roles": args.roles});
     let call = Call::post(&["api", "users"], body);
     let said = format!("{} is made\n", args.name);
-    done(
-        &args.server,
+    args.server.change(
         call,
-        json!({"username": args.name, "roles": args.roles}),
+        &json!({"username": args.name, "roles": args.roles}),
         &said,
         out,
     )
 }
 
-/// A change that is answered by silence.
-fn done(
-    server: &ServerArgs,
-    call: Call,
-    document: serde_json::Value,
-    said: &str,
-    out: Sink<'_>,
-) -> Result<(), CliError> {
-    let mut remote = server.remote(Who::Person, out)?;
-    block_on(async {
-        remote.send(call).await?;
-        remote.answer(&document, said)
-    })?
-}
-
 fn list(args: &ListArgs, out: Sink<'_>) -> Result<(), CliError> {
-    let mut remote = args.server.remote(Who::Person, out)?;
     let columns = [
         ("NAME", "/username"),
         ("ROLES", "/roles"),
@@ -190,7 +171,10 @@ fn list(args: &ListArgs, out: Sink<'_>) -> Result<(), CliError> {
         ("SINCE", "/created_at"),
         ("DISABLED", "/disabled_at"),
     ];
-    block_on(remote.relay(Call::get(&["api", "users"]), |found| {
-        table(&found["users"], &columns)
-    }))?
+    args.server.ask(
+        Who::Person,
+        Call::get(&["api", "users"]),
+        |found| table(&found["users"], &columns),
+        out,
+    )
 }

@@ -5,10 +5,10 @@ mod verify;
 
 use serde_json::Value;
 
+use super::CliError;
 use super::out::Sink;
 use super::remote::{Call, ServerArgs, Who};
 use super::table::table;
-use super::{CliError, block_on};
 use crate::audit::Action;
 
 /// The audit chain.
@@ -75,14 +75,13 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
 }
 
 fn list(args: &ListArgs, out: Sink<'_>) -> Result<(), CliError> {
-    let mut remote = args.server.remote(Who::Person, out)?;
     let call = Call::get(&["api", "audit"])
         .with("after", args.after)
         .with("actor", args.actor.as_deref())
         .with("subject", args.subject.as_deref())
         .with("action", args.action.map(Action::word))
         .with("limit", args.limit);
-    block_on(remote.relay(call, shown))?
+    args.server.ask(Who::Person, call, shown, out)
 }
 
 /// The rows an event tells of are for programs: they would fill the screen.

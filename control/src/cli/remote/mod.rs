@@ -1,7 +1,7 @@
 //! Verbs that ask a served control: one request each, its answer as a table or as JSON.
 //!
-//! What the server refuses is told with its code and becomes an exit code; with `--json` the problem document goes to stdout as well, so
-//! that a program reads the same document whether it speaks HTTP or runs the verb.
+//! What the server refuses is told with its code and becomes an exit code; with `--json` it goes to stdout as well: status, code, detail,
+//! and where the server names them path, line and changes.
 
 mod client;
 mod login_file;

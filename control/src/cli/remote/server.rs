@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::Remote;
-use super::client::{Client, Identity};
+use super::client::{Call, Client, Identity};
 use super::login_file::{Login, default_path};
 use crate::cli::out::{Format, Sink};
-use crate::cli::{CliError, Exit, OrExit};
+use crate::cli::{CliError, Exit, OrExit, block_on};
 
 /// The server of the shipped settings.
 const URL_DEFAULT: &str = "http://127.0.0.1:9200";
@@ -52,6 +54,33 @@ impl ServerArgs {
             format: self.format,
             out,
         })
+    }
+
+    /// One request, its answer as JSON or as `said` puts it.
+    ///
+    /// # Errors
+    /// As [`Self::remote`] and [`Remote::relay`].
+    pub fn ask(
+        &self,
+        who: Who,
+        call: Call,
+        said: impl FnOnce(&Value) -> String,
+        out: Sink<'_>,
+    ) -> Result<(), CliError> {
+        let mut remote = self.remote(who, out)?;
+        block_on(remote.relay(call, said))?
+    }
+
+    /// A change by a person that the server answers with silence.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn change(&self, call: Call, document: &Value, said: &str, out: Sink<'_>) -> Result<(), CliError> {
+        let mut remote = self.remote(Who::Person, out)?;
+        block_on(async {
+            remote.send(call).await?;
+            remote.answer(document, said)
+        })?
     }
 
     fn identify(&self, who: Who) -> Result<(String, Identity), CliError> {
