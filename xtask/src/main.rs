@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// Fetch what the build does not bring: ONNX Runtime's shared library, and what tests need. Done again, it changes nothing.
-    Setup,
+    Setup(setup::Args),
     /// Run all tests, fast ones first, and count what passed and what was skipped.
     Test(test::Args),
     /// Hold the OpenAPI document against a served control, with schemathesis.
@@ -55,7 +55,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
-        Verb::Setup => setup::for_tests(),
+        Verb::Setup(args) => setup::verb(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Api => api::alone(),
         Verb::Lint => lint::run(),

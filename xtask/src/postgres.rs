@@ -18,7 +18,7 @@ pub fn run() {
         eprintln!("PostgreSQL's server programs: {}", folder.display());
         return;
     }
-    let installed = installer().map(|mut install| runner::run(&mut install));
+    let installed = is_ours_to_install().then(install);
     match (installed, programs()) {
         (_, Some(folder)) => eprintln!("PostgreSQL's server programs: {}", folder.display()),
         (Some(Err(why)), None) => {
@@ -40,18 +40,26 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").is_file())
 }
 
-/// What installs the package without asking; `None` where nothing does.
-fn installer() -> Option<Command> {
-    let is_root = Command::new("id").arg("-u").output().ok()?.stdout == b"0\n";
-    let debian = Path::new("/usr/bin/apt-get").is_file();
-    (is_root && debian).then(|| {
-        let mut install = Command::new("apt-get");
-        install.env("DEBIAN_FRONTEND", "noninteractive").args([
-            "install",
-            "--yes",
-            "--no-install-recommends",
-            PACKAGE,
-        ]);
-        install
+/// True where the machine's package manager does it without asking anybody.
+fn is_ours_to_install() -> bool {
+    let is_root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|said| said.stdout == b"0\n");
+    is_root && Path::new("/usr/bin/apt-get").is_file()
+}
+
+/// Installs the package; where the lists of packages are old or missing, after they are fetched.
+fn install() -> Result<(), String> {
+    let install = || runner::run(apt_get().args(["install", "--yes", "--no-install-recommends", PACKAGE]));
+    install().or_else(|_| {
+        runner::run(apt_get().arg("update"))?;
+        install()
     })
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
 }

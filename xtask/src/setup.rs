@@ -55,7 +55,20 @@ impl Pin {
     }
 }
 
-/// Carries the set-up out.
+/// Arguments of `setup`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Without PostgreSQL, which only the control plane's tests start.
+    #[arg(long)]
+    runtime_only: bool,
+}
+
+/// Carries `setup` out.
+pub fn verb(args: &Args) -> Result<(), String> {
+    if args.runtime_only { run() } else { for_tests() }
+}
+
+/// What running takes.
 pub fn run() -> Result<(), String> {
     let library = onnx_runtime()?;
     eprintln!("ONNX Runtime {VERSION}: {}", library.display());
