@@ -96,7 +96,7 @@ pub const HEAD_EVENTS: u64 = 100;
 pub const HEAD_PERIOD_MS: i64 = 60 * 60 * 1000;
 /// Events that are read at once when the whole chain is read.
 pub const CHAIN_PAGE_ROWS: u32 = 500;
-/// Findings of one kind that are told one by one; the rest is counted.
+/// Findings that are told one by one; the rest is counted.
 pub const FINDINGS_MAX: usize = 1000;
 /// An engine may be this far ahead of a restored store; numbers beyond that are no engine's of ours.
 pub const NUMBERS_AHEAD_MAX: u64 = 1_000_000;

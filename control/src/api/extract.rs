@@ -34,10 +34,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let detail = format!("the JSON is nested deeper than {JSON_DEPTH_MAX}");
             return Err(Problem::new(400, "json_too_deep", detail));
         }
+        if holds_zero(&bytes) {
+            return Err(Problem::new(400, "malformed_body", ZERO));
+        }
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| Problem::new(400, "malformed_body", error))
     }
+}
+
+/// PostgreSQL's texts hold no zero, so nothing that is asked for or handed in does.
+const ZERO: &str = "a text holds a zero byte";
+
+/// True when a text of the JSON holds a zero, which is always escaped there; a backslash stands in texts only.
+fn holds_zero(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        if rest[at + 1..].starts_with(b"u0000") {
+            return true;
+        }
+        // The letter after a backslash may be another one, which then begins nothing.
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    false
 }
 
 /// Deepest nesting of brackets outside strings.
@@ -78,6 +97,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(Problem::new(400, "malformed_query", ZERO));
+        }
         axum::extract::Query::<T>::from_request_parts(parts, state)
             .await
             .map(|query| Self(query.0))
@@ -88,6 +110,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zero_is_found_where_it_is_one() {
+        for (text, expected) in [
+            (r#"{"a": "\u0000"}"#, true),
+            (r#"{"a\\\u0000": 1}"#, true),
+            (r#"{"a": "\\u0000"}"#, false),
+            (r#"{"a": "\u0001\n"}"#, false),
+            ("\\", false),
+        ] {
+            assert_eq!(holds_zero(text.as_bytes()), expected, "{text}");
+        }
+    }
 
     #[test]
     fn depth_counts_brackets_outside_strings() {

@@ -42,7 +42,7 @@ pub use self::access::{Access, CSRF_HEADER};
 use self::note::note;
 pub use self::openapi::document;
 pub use self::problem::Problem;
-pub use self::serve::{serve, serve_until};
+pub use self::serve::{serve_until, told_to_stop};
 use crate::app::App;
 use crate::auth::{Random, SystemRandom};
 use crate::limits::BODY_BYTES_MAX;

@@ -10,23 +10,23 @@ use tokio::sync::watch;
 
 use super::router_with;
 use crate::app::App;
-use crate::auth::{Random, SystemRandom};
+use crate::auth::Random;
 use crate::limits::SHUTDOWN_S;
 
-/// Serves until the process is told to stop (SIGINT or SIGTERM).
+/// Ends when the process is told to stop (SIGINT or SIGTERM); both are heard from this call on.
 ///
 /// # Errors
-/// The listener's, or that of the signal handlers.
-pub async fn serve(app: App, listener: TcpListener) -> std::io::Result<()> {
+/// That of the signal handlers.
+pub fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
-    let stop = async move {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    serve_until(app, Arc::new(SystemRandom), listener, stop).await
+    })
 }
 
 /// Serves until `stop`: streams end then, other requests have ten seconds.

@@ -70,9 +70,6 @@ async fn create(
     caller: Caller,
     Json(body): Json<TokenBody>,
 ) -> Result<(StatusCode, axum::Json<Value>), Problem> {
-    if body.name.contains('\0') {
-        return Err(Problem::new(400, "malformed_body", "the name holds a zero byte"));
-    }
     let new = NewToken {
         owner: body.owner,
         name: body.name,

@@ -43,6 +43,17 @@ pub struct Report {
 }
 
 impl Report {
+    /// The findings, a line each, and how many more there are.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let line = |finding: &Finding| format!("{:<9} {}: {}\n", finding.kind, finding.place, finding.detail);
+        let mut text: String = self.findings.iter().map(line).collect();
+        if self.more > 0 {
+            text.push_str(&format!("and {} more\n", self.more));
+        }
+        text
+    }
+
     /// Adds a finding.
     pub(super) fn found(
         &mut self,
@@ -207,8 +218,11 @@ pub async fn check(
             // One of the page: read singly up to it.
             Err(StoreError::Corrupt { .. }) if limit > 1 => limit = 1,
             Err(StoreError::Corrupt { detail, .. }) => {
-                chain.unreadable(filter.after + 1, &detail);
-                filter.after += 1;
+                let Some(seq) = store.audit_event_after(filter.after).await? else {
+                    break;
+                };
+                chain.unreadable(seq, &detail);
+                filter.after = seq;
                 limit = CHAIN_PAGE_ROWS;
             }
             Err(error) => return Err(error),

@@ -63,10 +63,14 @@ pub async fn verify(password: &str, stored: Option<String>) -> bool {
 }
 
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let _one = AT_ONCE.acquire().await.expect("it is never closed");
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("hashing does not panic, and is waited for")
+    let one = AT_ONCE.acquire().await.expect("it is never closed");
+    let counted = move || {
+        // Held until it is done, also when nobody waits for the answer any more.
+        let _one = one;
+        work()
+    };
+    let done = tokio::task::spawn_blocking(counted).await;
+    done.expect("hashing does not panic, and is waited for")
 }
 
 #[cfg(test)]

@@ -74,7 +74,8 @@ pub async fn note_look(app: &App, actor: &Actor, look: &Look) -> Result<Noted, R
     let mut tx = app.store.begin().await?;
     let new = ledger::note(app, &mut tx, look, &actor.audit_name(), app.now()).await?;
     let counted = ledger::counted(&mut tx, &look.instrument, look.first_session, look.last_session).await?;
-    let declared = tx.declared_trials(look.bundle_hash).await?;
+    let model = tx.model_of_bundle(look.bundle_hash).await?;
+    let declared = model.map_or(0, |model| model.declared_trials);
     tx.commit().await?;
     Ok(Noted {
         new,
@@ -97,6 +98,7 @@ pub async fn record(
     if app.store.experiment(contract_id).await?.is_none() {
         return Err(RecordError::UnknownExperiment(contract_id.clone()));
     }
+    let costs = look.costs().map_err(LookError::from)?;
     let mut tx = app.store.begin().await?;
     let looks = tx
         .looks(&look.instrument, look.first_session, look.last_session)
@@ -104,15 +106,17 @@ pub async fn record(
     let told = looks.iter().any(|told| {
         (told.fingerprint, told.bundle_hash) == (look.fingerprint, look.bundle_hash)
             && (told.first_session, told.last_session) == (look.first_session, look.last_session)
+            && told.costs == costs
     });
     if !told {
         return Err(RecordError::NotTold);
     }
+    let model = tx.model_of_bundle(look.bundle_hash).await?;
     let (bundle, run) = (look.bundle_hash.to_hex(), look.fingerprint.to_hex());
     let row = BacktestRow {
         backtest_id: backtest_id(Purpose::Research, &bundle, contract_id.as_str(), &run),
         purpose: Purpose::Research,
-        model_id: tx.model_of_bundle(look.bundle_hash).await?,
+        model_id: model.map(|model| model.model_id),
         bundle_hash: look.bundle_hash,
         contract_id: contract_id.clone(),
         instrument: look.instrument.clone(),

@@ -20,7 +20,7 @@ use crate::audit::verify::{self, Report};
 use crate::audit::{self, Action, AppendError, Broken, Event, Stored, Walk};
 use crate::store::{RowMap, StoreError, Tx};
 
-/// Why nothing was restored; the target is as it was (artifacts that were copied already do no harm).
+/// Why nothing was restored, and the target is as it was (artifacts that were copied already do no harm); but for `Unfinished`.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// A file of it.
@@ -44,14 +44,17 @@ pub enum RestoreError {
     #[error("an artifact cannot be stored")]
     Artifact(#[from] ArtifactError),
     /// The heads.
-    #[error("the rows are restored, the heads of the audit chain are not written")]
+    #[error("the heads of the audit chain cannot be used")]
     Heads(#[from] HeadsError),
     /// The audit event was not stored.
     #[error("the restore was not audited")]
     Audit(#[from] AppendError),
     /// The database.
-    #[error("the database did not take the rows")]
+    #[error("the database does not answer, or did not take the rows")]
     Store(#[from] StoreError),
+    /// The rows are in; what comes after them failed.
+    #[error("the rows are restored, what comes after them failed")]
+    Unfinished(#[source] Box<RestoreError>),
 }
 
 /// The numbers a slot goes on above.
@@ -131,9 +134,15 @@ pub async fn restore(app: &App, source: &Path, floor: u64) -> Result<Restored, R
     audit::append(&mut tx, app.keys.audit(), app.now(), event).await?;
     tx.commit().await?;
 
-    let old_heads = new_heads(app, abandoned.is_some()).await?;
-    let heads = heads::read(&app.config.audit_heads)?;
-    let report = verify::check(&app.store, &*app.artifacts, app.keys.trusted(), &heads).await?;
+    let finish = async {
+        let old_heads = new_heads(app, abandoned.is_some()).await?;
+        let heads = heads::read(&app.config.audit_heads)?;
+        let report = verify::check(&app.store, &*app.artifacts, app.keys.trusted(), &heads).await?;
+        Ok((old_heads, report))
+    };
+    let (old_heads, report) = finish
+        .await
+        .map_err(|error| RestoreError::Unfinished(Box::new(error)))?;
     Ok(Restored {
         rows,
         artifacts: manifest.artifacts.len(),

@@ -128,6 +128,14 @@ pub fn restore(args: &RestoreArgs, out: Sink<'_>) -> Result<(), CliError> {
 }
 
 fn refused(error: RestoreError) -> CliError {
+    if let RestoreError::Unfinished(error) = error {
+        return CliError::new(
+            Exit::Io,
+            "the rows are restored, what comes after them failed",
+            "mend what the reason names, then run `control audit verify`",
+        )
+        .caused_by(*error);
+    }
     let (exit, remedy) = match &error {
         RestoreError::File(_) => (Exit::NoInput, "check the path and its rights"),
         RestoreError::Damaged { .. } | RestoreError::Chain(_) => (Exit::Data, "take another backup"),
@@ -135,7 +143,9 @@ fn refused(error: RestoreError) -> CliError {
             Exit::Refused,
             "name an empty database and an empty folder of artifacts",
         ),
-        RestoreError::Artifact(_) | RestoreError::Heads(_) => (Exit::Io, "check the folder and its rights"),
+        RestoreError::Artifact(_) | RestoreError::Heads(_) | RestoreError::Unfinished(_) => {
+            (Exit::Io, "check the folder and its rights")
+        }
         RestoreError::Audit(_) | RestoreError::Store(_) => {
             (Exit::Unavailable, "check that the database runs")
         }
@@ -173,11 +183,6 @@ fn text(restored: &Restored) -> String {
             path.display()
         ));
     }
-    for finding in &restored.report.findings {
-        text.push_str(&format!(
-            "{:<9} {}: {}\n",
-            finding.kind, finding.place, finding.detail
-        ));
-    }
+    text.push_str(&restored.report.told());
     text
 }

@@ -73,6 +73,8 @@ async fn serve(config: Config, out: Sink<'_>) -> Result<(), CliError> {
         .caused_by(error)
     };
     know_slots(&app).await.map_err(unavailable)?;
+    // Before anybody is told that the plane is there: who knows of it may end it, and that end is an orderly one.
+    let told = api::told_to_stop().or_exit(Exit::Software, "cannot listen for signals", "")?;
     if let Some(link) = auth::offer_setup(&app, &SystemRandom)
         .await
         .map_err(unavailable)?
@@ -91,7 +93,7 @@ async fn serve(config: Config, out: Sink<'_>) -> Result<(), CliError> {
     let (stop, stopping) = tokio::sync::watch::channel(false);
     let runner = Runner::new(app.clone());
     let working = tokio::spawn(async move { runner.run(stopping).await });
-    let served = api::serve(app, listener).await;
+    let served = api::serve_until(app, Arc::new(SystemRandom), listener, told).await;
     routine.abort();
     deliveries.abort();
     // What is in hand goes back into the queue and is taken up by the next start.

@@ -65,6 +65,9 @@ impl Runner {
     /// [`StoreError`] when no job could be taken up. What becomes of one that was is in the job.
     pub async fn run_one(&self, stop: &watch::Receiver<bool>) -> Result<Option<JobId>, StoreError> {
         let now = self.app.now();
+        if !self.app.store.job_due(now).await? {
+            return Ok(None);
+        }
         let mut tx = self.app.store.begin().await?;
         let Some(claimed) = tx.claim_job(now, now.plus_ms(JOB_LEASE_MS)).await? else {
             return Ok(None);
@@ -102,6 +105,8 @@ impl Runner {
             reporter: Reporter::default(),
         };
         let ended = tokio::select! {
+            // A job that has just stored its end no longer has its lease: that end comes first.
+            biased;
             ended = perform(&work, &task) => ended,
             () = self.hold(&work) => {
                 tracing::warn!(job = %lease.id, "somebody else has taken the job up");
@@ -112,7 +117,8 @@ impl Runner {
         match ended {
             Ok(()) => Ok(()),
             Err(JobError::Store(StoreError::RowCount { table: "jobs", .. })) => Ok(()),
-            Err(error) if error.passes() => {
+            // The last failure is stored with its reason.
+            Err(error) if error.passes() && lease.attempt < JOB_ATTEMPTS_MAX => {
                 let said = causes(&error);
                 tracing::warn!(job = %lease.id, error = said, "a job is tried again");
                 self.requeue(lease, Some(&said), JOB_RETRY_MS * i64::from(lease.attempt))

@@ -15,6 +15,7 @@ use super::draft::{Known, draft, lineage};
 use super::kept::{self, KeepError, Told, keep};
 use super::ledger::{self, Counted, Look};
 use super::measure::{Beside, Ran, Setting, beside, look, scrutinise};
+use super::revise;
 use crate::app::Changed;
 use crate::audit::{self, Action, Event};
 use crate::jobs::{JobError, Work};
@@ -26,8 +27,7 @@ use crate::store::{BacktestRow, EvidenceRow, ProposalRow, ProposalStatus, Purpos
 /// Casts the first vote. Done again, it finds the proposal that is open and leaves it.
 pub(crate) async fn first_vote(work: &Work, id: &ModelId) -> Result<(), JobError> {
     if let Some(settled) = settled(work, id).await? {
-        let tx = work.app.store.begin().await?;
-        return Ok(work.finish(tx, &settled).await?);
+        return revise::end(work, &settled).await;
     }
     let (setting, _) = Setting::of(work, id).await?;
     let ran = setting.ran(work, "backtest", (0.0, 0.4)).await?;

@@ -92,7 +92,7 @@ impl Look {
     }
 
     /// Canonical JSON of everything but bundle and window that makes another look.
-    fn costs(&self) -> Result<String, JcsError> {
+    pub(crate) fn costs(&self) -> Result<String, JcsError> {
         #[derive(Serialize)]
         struct Costs<'a> {
             settings: &'a ExecutionSettings,

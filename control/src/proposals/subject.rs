@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use backtest::run::Candidate;
-use contracts::action::PositionSource;
+use contracts::action::ActionRule;
 use contracts::evidence::{Candidate as Identity, ExecutionSettings};
-use contracts::experiment::EnvironmentSection;
 use contracts::golden::{Golden, GoldenError};
 use contracts::hash::Digest;
 use contracts::jcs::JcsError;
 use contracts::norm_stats::{NormStats, NormStatsError};
-use contracts::numerics::{Executor, NumericsError};
+use contracts::numerics::NumericsError;
 use contracts::production::{GoldenLimits, bundle_hash};
+use strategy::golden::check::{self, CheckError};
 use strategy::policy::source::{Graph, ModelRef, SourceError};
-use strategy::policy::{InferError, Policy as _, PolicyExec, PolicySource, infer_in_batches, library};
+use strategy::policy::{InferError, Policy as _, PolicyExec, PolicySource, library};
 use strategy::strategy::{Strategy, StrategyError};
 
 use crate::artifacts::{ArtifactError, ArtifactStore};
@@ -77,7 +77,9 @@ impl Subject {
         experiment: ExperimentRow,
     ) -> Result<Self, SubjectError> {
         check_rows(&model, &experiment)?;
-        model.numerics.provided_with(runtime(model.numerics.executor))?;
+        model
+            .numerics
+            .provided_with(library::loaded(model.numerics.executor))?;
         // The original is verified even where it is not run: what is voted for must be there.
         let original = artifacts.get(Digest::from_bytes(*model.model_hash.as_bytes()))?;
         let (graph, bytes) = match model.exec_hash {
@@ -104,7 +106,7 @@ impl Subject {
         let rows = golden.rows();
         let mut policy = source.make(&rows)?;
         let strategy = Strategy::new(&experiment.feature_contract, &stats, rule, policy.head())?;
-        let self_test_passed = reproduces(&mut policy, &strategy, &golden)?;
+        let self_test_passed = reproduces(&mut policy, &strategy, rule, &golden)?;
         Ok(Self {
             model,
             experiment,
@@ -144,25 +146,10 @@ impl Subject {
     /// How its experiment fills and pays.
     #[must_use]
     pub fn settings(&self) -> ExecutionSettings {
-        settings(
-            &self.experiment.frozen.environment,
-            self.model.action.position_source,
-        )
-    }
-}
-
-/// From a frozen experiment to a run.
-fn settings(environment: &EnvironmentSection, position_source: PositionSource) -> ExecutionSettings {
-    ExecutionSettings {
-        initial_capital: environment.initial_capital,
-        position_size: environment.position_size,
-        transaction_cost_bps: environment.transaction_cost_bps,
-        slippage_bps: environment.slippage_bps,
-        fill: environment.fill,
-        latency_bars: 1,
-        overnight: environment.overnight,
-        stale_after_bars: environment.stale_after_bars,
-        position_source,
+        ExecutionSettings {
+            position_source: self.model.action.position_source,
+            ..ExecutionSettings::from(&self.experiment.frozen.environment)
+        }
     }
 }
 
@@ -182,28 +169,18 @@ fn check_rows(model: &ModelRow, experiment: &ExperimentRow) -> Result<(), Subjec
     Ok(())
 }
 
-fn runtime(executor: Executor) -> Option<contracts::hash::LibraryHash> {
-    match executor {
-        Executor::Dense => None,
-        Executor::Ort => library::runtime().ok().map(library::Runtime::sha256),
+/// Every golden row gives its output and its action within the limits of an engine, singly and as a batch.
+fn reproduces(
+    policy: &mut PolicyExec,
+    strategy: &Strategy,
+    rule: &ActionRule,
+    golden: &Golden,
+) -> Result<bool, SubjectError> {
+    let checked = check::widths(policy, strategy.width(), golden)
+        .and_then(|()| check::run(policy, rule, golden, &GoldenLimits::default()));
+    match checked {
+        Ok(()) => Ok(true),
+        Err(CheckError::Infer(error)) => Err(error.into()),
+        Err(_) => Ok(false),
     }
-}
-
-/// Every golden row gives its output within the limits of an engine, and every golden output its action.
-fn reproduces(policy: &mut PolicyExec, strategy: &Strategy, golden: &Golden) -> Result<bool, SubjectError> {
-    if (golden.width(), golden.output_width()) != (strategy.width(), strategy.head().width()) {
-        return Ok(false);
-    }
-    let found = infer_in_batches(policy, &golden.rows(), 1)?;
-    let limit = GoldenLimits::default().raw_abs_max;
-    let near = found
-        .iter()
-        .zip(golden.outputs.iter().flatten())
-        .all(|(a, b)| (f64::from(*a) - f64::from(*b)).abs() <= limit);
-    let same_actions = golden.outputs.iter().zip(&golden.actions).all(|(raw, action)| {
-        strategy
-            .decide(raw)
-            .is_ok_and(|decision| decision.action == *action)
-    });
-    Ok(near && same_actions)
 }

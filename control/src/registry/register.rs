@@ -177,9 +177,11 @@ async fn compute(
     request: Registration,
     experiment: ExperimentRow,
 ) -> Result<(Bundle, Registration, ExperimentRow), RegisterModelError> {
-    let _one = AT_ONCE.acquire().await.expect("it is never closed");
+    let one = AT_ONCE.acquire().await.expect("it is never closed");
     let (config, inspector) = (app.config.clone(), app.inspector.clone());
     let work = move || {
+        // Held until it is done, also when nobody waits for the answer any more.
+        let _one = one;
         let files = Files {
             model: &request.model,
             norm_stats: &request.norm_stats,

@@ -87,6 +87,18 @@ impl Store {
         .transpose()
     }
 
+    /// The number of the event after `after`, readable or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_event_after(&self, after: u64) -> Result<Option<u64>, StoreError> {
+        let row = sqlx::query("SELECT seq FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT 1")
+            .bind(number(after))
+            .fetch_optional(self.pool())
+            .await?;
+        row.map(|row| Columns::of(TABLE, &row).count("seq")).transpose()
+    }
+
     /// Events in order, at most `limit` of them.
     ///
     /// # Errors

@@ -140,7 +140,7 @@ impl Tx {
         let row = Columns::of(TABLE, &row);
         let lease = Lease {
             id: JobId(row.count("id")?),
-            attempt: small(row.count("attempts")?) + 1,
+            attempt: row.count32("attempts")? + 1,
         };
         let task = row.json("payload").map_err(|error| error.to_string());
         let created_by = row.text("created_by")?;
@@ -253,6 +253,18 @@ impl Tx {
 }
 
 impl Store {
+    /// Whether a job waits to be taken up, asked without the lock that taking it up needs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn job_due(&self, now: UtcMillis) -> Result<bool, StoreError> {
+        let row = sqlx::query(DUE)
+            .bind(time(now))
+            .fetch_optional(self.pool())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// The job.
     ///
     /// # Errors
@@ -291,10 +303,6 @@ const DUE_SKIPPING: &str = "SELECT id, attempts, payload, created_by FROM jobs
     WHERE (state = 'queued' AND run_after <= $1) OR (state = 'running' AND lease_until <= $1) ORDER BY id LIMIT 1
     FOR UPDATE SKIP LOCKED";
 
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
 fn read(row: &AnyRow) -> Result<JobRow, StoreError> {
     let row = Columns::of(TABLE, row);
     Ok(JobRow {
@@ -304,7 +312,7 @@ fn read(row: &AnyRow) -> Result<JobRow, StoreError> {
         state: row.parsed("state")?,
         progress: row.real_or_null("progress")?.unwrap_or(0.0),
         progress_note: row.text_or_null("progress_note")?,
-        attempts: small(row.count("attempts")?),
+        attempts: row.count32("attempts")?,
         run_after: row.time("run_after")?,
         lease_until: row.time_or_null("lease_until")?,
         result: row.json_or_null("result")?,

@@ -22,11 +22,9 @@ pub struct StatementText {
 pub struct BacktestFiles {
     /// Its id.
     pub backtest_id: String,
-    /// What it was for.
-    pub purpose: String,
     /// Of inputs, actions, trades and equity.
     pub fingerprint: String,
-    /// Addresses of its trades, equity and report.
+    /// Addresses of its trades, equity, summary and report.
     pub files: Vec<String>,
 }
 
@@ -90,11 +88,11 @@ impl Store {
             .await?;
         let read = |row| {
             let row = Columns::of("backtests", row);
-            let files = ["trades_hash", "equity_hash", "report_hash"].map(|column| row.text_or_null(column));
+            let files = ["trades_hash", "equity_hash", "summary_hash", "report_hash"]
+                .map(|column| row.text_or_null(column));
             let files: Result<Vec<Option<String>>, StoreError> = files.into_iter().collect();
             Ok(BacktestFiles {
                 backtest_id: row.text("backtest_id")?,
-                purpose: row.text("purpose")?,
                 fingerprint: row.text("fingerprint")?,
                 files: files?.into_iter().flatten().collect(),
             })

@@ -98,7 +98,7 @@ fn read(row: &AnyRow) -> Result<LookRow, StoreError> {
         costs: row.text("costs")?,
         fingerprint: row.parsed("fingerprint")?,
         sharpe_per_session: row.real_or_null("sharpe_per_session")?,
-        sessions: u32::try_from(row.count("sessions")?).unwrap_or(u32::MAX),
+        sessions: row.count32("sessions")?,
         created_by: row.text("created_by")?,
         created_at: row.time("created_at")?,
     })

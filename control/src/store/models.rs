@@ -297,27 +297,12 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn model_of_bundle(&mut self, bundle: BundleHash) -> Result<Option<ModelId>, StoreError> {
-        let row = sqlx::query("SELECT model_id FROM model_registry WHERE bundle_hash = $1")
+    pub async fn model_of_bundle(&mut self, bundle: BundleHash) -> Result<Option<ModelRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM model_registry WHERE bundle_hash = $1")
             .bind(bundle.to_hex())
             .fetch_optional(self.statement()?)
             .await?;
-        row.map(|row| Columns::of(TABLE, &row).parsed("model_id"))
-            .transpose()
-    }
-
-    /// Trials that were declared for a bundle; none for one that is not registered.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn declared_trials(&mut self, bundle: BundleHash) -> Result<u32, StoreError> {
-        let row = sqlx::query("SELECT declared_trials FROM model_registry WHERE bundle_hash = $1")
-            .bind(bundle.to_hex())
-            .fetch_optional(self.statement()?)
-            .await?;
-        let Some(row) = row else { return Ok(0) };
-        let count = Columns::of(TABLE, &row).count("declared_trials")?;
-        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+        row.as_ref().map(read).transpose()
     }
 
     /// Everybody who had a hand in the model.
@@ -413,7 +398,7 @@ fn read(row: &AnyRow) -> Result<ModelRow, StoreError> {
         action: row.json("action")?,
         numerics: row.json("numerics")?,
         admission: row.json("admission")?,
-        declared_trials: u32::try_from(row.count("declared_trials")?).unwrap_or(u32::MAX),
+        declared_trials: row.count32("declared_trials")?,
         stage: row.parsed("stage")?,
         l4_proposal_id: row.parsed_or_null("l4_proposal_id")?,
         approved_by: row.parsed_or_null("approved_by")?,

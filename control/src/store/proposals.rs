@@ -1,11 +1,13 @@
-//! Proposals, their evidence, and the plan's log of decisions.
+//! Proposals, and the plan's log of decisions.
 
-use contracts::evidence::{BaselineComparison, CriterionResult, Defect, Evidence, Metrics};
+use contracts::evidence::{BaselineComparison, CriterionResult, Defect, Metrics};
 use contracts::hash::EvidenceDigest;
 use contracts::ids::{ExperimentName, ModelId, PersonId, ProposalId, SlotId};
-use contracts::production::{FirstVote, Recommendation, Signed};
+use contracts::production::Recommendation;
 use contracts::time::UtcMillis;
-use sqlx::any::AnyRow;
+use sqlx::Any;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
 
 use super::text::{Columns, json, number, time};
 use super::tx::exactly_one;
@@ -77,19 +79,6 @@ pub struct ProposalRow {
     pub expires_at: UtcMillis,
 }
 
-/// What was shown at one revision.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EvidenceRow {
-    /// Which.
-    pub revision: u32,
-    /// The document.
-    pub evidence: Evidence,
-    /// Its digest as stored.
-    pub evidence_digest: EvidenceDigest,
-    /// L4's signed statement.
-    pub first_vote: Signed<FirstVote>,
-}
-
 /// One row of the plan's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalLog<'a> {
@@ -123,61 +112,20 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Conflict`] when the model has an open one.
     pub async fn insert_proposal(&mut self, row: &ProposalRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO promotion_proposals (proposal_id, model_id, experiment_name, slot, revision, evidence_digest,
-                recommendation, confidence, reason, not_overridable, metrics, vs_baseline, baseline_model_id,
-                criteria_results, lineage, created_at, expires_at)
+        let insert = sqlx::query(
+            "INSERT INTO promotion_proposals (proposal_id, revision, evidence_digest, recommendation, confidence, reason,
+                not_overridable, metrics, vs_baseline, baseline_model_id, criteria_results, lineage, expires_at,
+                model_id, experiment_name, slot, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-        )
-        .bind(row.proposal_id.to_string())
-        .bind(row.model_id.to_string())
-        .bind(row.experiment_name.to_string())
-        .bind(row.slot.to_string())
-        .bind(i64::from(row.revision))
-        .bind(row.evidence_digest.to_hex())
-        .bind(word(row.recommendation))
-        .bind(row.confidence)
-        .bind(row.reason.as_str())
-        .bind(row.not_overridable.map(Defect::word))
-        .bind(json(&row.metrics))
-        .bind(row.vs_baseline.as_ref().map(json))
-        .bind(row.baseline_model_id.as_ref().map(ModelId::to_string))
-        .bind(json(&row.criteria_results))
-        .bind(json(&row.lineage))
-        .bind(time(row.created_at))
-        .bind(time(row.expires_at))
-        .execute(self.statement()?)
-        .await?;
-        self.changed(TABLE, vec![row.proposal_id.to_string().into()]);
-        Ok(())
-    }
-
-    /// Stores what is shown at a revision.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn insert_evidence(
-        &mut self,
-        proposal: &ProposalId,
-        row: &EvidenceRow,
-        at: UtcMillis,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO proposal_evidence (proposal_id, revision, evidence, evidence_digest, first_vote, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(proposal.to_string())
-        .bind(i64::from(row.revision))
-        .bind(json(&row.evidence))
-        .bind(row.evidence_digest.to_hex())
-        .bind(json(&row.first_vote))
-        .bind(time(at))
-        .execute(self.statement()?)
-        .await?;
-        self.changed(
-            "proposal_evidence",
-            vec![proposal.to_string().into(), u64::from(row.revision).into()],
         );
+        bind_shown(insert, row)
+            .bind(row.model_id.to_string())
+            .bind(row.experiment_name.to_string())
+            .bind(row.slot.to_string())
+            .bind(time(row.created_at))
+            .execute(self.statement()?)
+            .await?;
+        self.changed(TABLE, vec![row.proposal_id.to_string().into()]);
         Ok(())
     }
 
@@ -195,43 +143,6 @@ impl Tx {
             .fetch_optional(self.statement()?)
             .await?;
         row.as_ref().map(read).transpose()
-    }
-
-    /// The evidence in force, within the transaction.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn evidence(
-        &mut self,
-        id: &ProposalId,
-        revision: u32,
-    ) -> Result<Option<EvidenceRow>, StoreError> {
-        let row = sqlx::query(EVIDENCE)
-            .bind(id.to_string())
-            .bind(i64::from(revision))
-            .fetch_optional(self.statement()?)
-            .await?;
-        row.as_ref().map(read_evidence).transpose()
-    }
-
-    /// The evidence a signed vote names, within the transaction.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn evidence_of_digest(
-        &mut self,
-        id: &ProposalId,
-        digest: EvidenceDigest,
-    ) -> Result<Option<EvidenceRow>, StoreError> {
-        let row = sqlx::query(
-            "SELECT revision, evidence, evidence_digest, first_vote FROM proposal_evidence
-             WHERE proposal_id = $1 AND evidence_digest = $2",
-        )
-        .bind(id.to_string())
-        .bind(digest.to_hex())
-        .fetch_optional(self.statement()?)
-        .await?;
-        row.as_ref().map(read_evidence).transpose()
     }
 
     /// PENDING_APPROVAL → `status`, once.
@@ -265,27 +176,13 @@ impl Tx {
     /// # Errors
     /// [`StoreError::RowCount`] when it is decided, or another revision than the one before this is in force.
     pub async fn revise_proposal(&mut self, row: &ProposalRow) -> Result<(), StoreError> {
-        let done = sqlx::query(
+        let update = sqlx::query(
             "UPDATE promotion_proposals SET revision = $2, evidence_digest = $3, recommendation = $4, confidence = $5,
                 reason = $6, not_overridable = $7, metrics = $8, vs_baseline = $9, baseline_model_id = $10,
                 criteria_results = $11, lineage = $12, expires_at = $13
              WHERE proposal_id = $1 AND status = 'PENDING_APPROVAL' AND revision = $2 - 1",
-        )
-        .bind(row.proposal_id.to_string())
-        .bind(i64::from(row.revision))
-        .bind(row.evidence_digest.to_hex())
-        .bind(word(row.recommendation))
-        .bind(row.confidence)
-        .bind(row.reason.as_str())
-        .bind(row.not_overridable.map(Defect::word))
-        .bind(json(&row.metrics))
-        .bind(row.vs_baseline.as_ref().map(json))
-        .bind(row.baseline_model_id.as_ref().map(ModelId::to_string))
-        .bind(json(&row.criteria_results))
-        .bind(json(&row.lineage))
-        .bind(time(row.expires_at))
-        .execute(self.statement()?)
-        .await?;
+        );
+        let done = bind_shown(update, row).execute(self.statement()?).await?;
         self.changed(TABLE, vec![row.proposal_id.to_string().into()]);
         exactly_one(TABLE, done.rows_affected())
     }
@@ -401,19 +298,6 @@ impl Store {
         Columns::of(TABLE, &row).count("n")
     }
 
-    /// What was shown at a revision.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn evidence(&self, id: &ProposalId, revision: u32) -> Result<Option<EvidenceRow>, StoreError> {
-        let row = sqlx::query(EVIDENCE)
-            .bind(id.to_string())
-            .bind(i64::from(revision))
-            .fetch_optional(self.pool())
-            .await?;
-        row.as_ref().map(read_evidence).transpose()
-    }
-
     /// Open proposals whose time has run out.
     ///
     /// # Errors
@@ -431,9 +315,6 @@ impl Store {
     }
 }
 
-const EVIDENCE: &str = "SELECT revision, evidence, evidence_digest, first_vote FROM proposal_evidence
-    WHERE proposal_id = $1 AND revision = $2";
-
 /// The recommendation's word.
 pub(crate) const fn word(recommendation: Recommendation) -> &'static str {
     match recommendation {
@@ -441,6 +322,26 @@ pub(crate) const fn word(recommendation: Recommendation) -> &'static str {
         Recommendation::Review => "REVIEW",
         Recommendation::Reject => "REJECT",
     }
+}
+
+type Bound<'q> = Query<'q, Any, AnyArguments>;
+
+/// Binds what every revision sets: the id as `$1`, then `revision` to `lineage` and `expires_at` as `$2` to `$13`.
+fn bind_shown<'q>(query: Bound<'q>, row: &'q ProposalRow) -> Bound<'q> {
+    query
+        .bind(row.proposal_id.to_string())
+        .bind(i64::from(row.revision))
+        .bind(row.evidence_digest.to_hex())
+        .bind(word(row.recommendation))
+        .bind(row.confidence)
+        .bind(row.reason.as_str())
+        .bind(row.not_overridable.map(Defect::word))
+        .bind(json(&row.metrics))
+        .bind(row.vs_baseline.as_ref().map(json))
+        .bind(row.baseline_model_id.as_ref().map(ModelId::to_string))
+        .bind(json(&row.criteria_results))
+        .bind(json(&row.lineage))
+        .bind(time(row.expires_at))
 }
 
 fn recommendation(word: &str) -> Result<Recommendation, StoreError> {
@@ -455,10 +356,6 @@ fn recommendation(word: &str) -> Result<Recommendation, StoreError> {
     }
 }
 
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
 fn read(row: &AnyRow) -> Result<ProposalRow, StoreError> {
     let row = Columns::of(TABLE, row);
     Ok(ProposalRow {
@@ -466,7 +363,7 @@ fn read(row: &AnyRow) -> Result<ProposalRow, StoreError> {
         model_id: row.parsed("model_id")?,
         experiment_name: row.parsed("experiment_name")?,
         slot: row.parsed("slot")?,
-        revision: small(row.count("revision")?),
+        revision: row.count32("revision")?,
         evidence_digest: row.parsed("evidence_digest")?,
         recommendation: recommendation(&row.text("recommendation")?)?,
         confidence: row.real_or_null("confidence")?,
@@ -484,15 +381,5 @@ fn read(row: &AnyRow) -> Result<ProposalRow, StoreError> {
         deploy_by: row.time_or_null("deploy_by")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
-    })
-}
-
-fn read_evidence(row: &AnyRow) -> Result<EvidenceRow, StoreError> {
-    let row = Columns::of("proposal_evidence", row);
-    Ok(EvidenceRow {
-        revision: small(row.count("revision")?),
-        evidence: row.json("evidence")?,
-        evidence_digest: row.parsed("evidence_digest")?,
-        first_vote: row.json("first_vote")?,
     })
 }

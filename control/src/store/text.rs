@@ -106,7 +106,12 @@ impl<'a> Columns<'a> {
         u64::try_from(number).map_err(|error| self.corrupt(column, error))
     }
 
-    /// The same, or null.
+    /// The same where it is known to be small.
+    pub fn count32(&self, column: &str) -> Result<u32, StoreError> {
+        u32::try_from(self.count(column)?).map_err(|error| self.corrupt(column, error))
+    }
+
+    /// As [`count`](Self::count), or null.
     pub fn count_or_null(&self, column: &str) -> Result<Option<u64>, StoreError> {
         let number: Option<i64> = self
             .row

@@ -20,6 +20,9 @@ fn one_operator_halts_over_http_and_another_confirms_the_resume() {
         let vera = logged_in(&test, "vera", &[Role::Approver]).await;
         let etag = format!("\"{}\"", proposal.evidence_digest);
         let path = format!("/api/experiments/{}/approve", proposal.proposal_id);
+        let zero = json!({"promote_to_production": true, "notes": "a\0b"}).to_string();
+        let refused = call(&test, &vera.with("if-match", &etag), "POST", &path, Some(&zero)).await;
+        assert_eq!(refused.code(), (400, "malformed_body".to_owned()));
         let yes = json!({"promote_to_production": true}).to_string();
         let approved = call(&test, &vera.with("if-match", &etag), "POST", &path, Some(&yes)).await;
         assert_eq!(approved.status, 200, "{}", approved.text);

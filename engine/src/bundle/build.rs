@@ -7,11 +7,10 @@
 use std::sync::Arc;
 
 use contracts::golden::Golden;
-use contracts::hash::{ArtifactHash, ContractDigest, LibraryHash};
+use contracts::hash::{ArtifactHash, ContractDigest};
 use contracts::ids::{Environment, InstrumentId, SlotId};
 use contracts::limits::{GOLDEN_BYTES_MAX, MODEL_BYTES_MAX, NORM_STATS_BYTES_MAX};
 use contracts::norm_stats::NormStats;
-use contracts::numerics::Executor;
 use contracts::production::{ContractOrigin, Instruments, ProductionContract};
 use contracts::signing::TrustedKeys;
 use strategy::policy::source::{Graph, ModelRef, PolicySource};
@@ -192,7 +191,7 @@ pub fn load(
     };
     contract
         .numerics
-        .provided_with(loaded_runtime(contract.numerics.executor))
+        .provided_with(library::loaded(contract.numerics.executor))
         .map_err(RefusedReason::Numerics)?;
     let files = files(contract, artifacts, &deadline)?;
     let rows = files.golden.rows();
@@ -213,14 +212,6 @@ pub fn load(
         deadline.check("the golden vectors")?;
     }
     Ok(Loaded::new(Arc::new(strategy), head, policies))
-}
-
-/// The loaded ONNX Runtime, asked for only where it is needed.
-fn loaded_runtime(executor: Executor) -> Option<LibraryHash> {
-    match executor {
-        Executor::Dense => None,
-        Executor::Ort => library::runtime().ok().map(library::Runtime::sha256),
-    }
 }
 
 fn files(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::out::Stdout;
 use super::{CliError, Exit, OrExit};
@@ -47,26 +47,33 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     };
     let live = Live::start(options).map_err(cannot_start)?;
     // Before anybody is told that the engine is there: who knows of it may end it, and that end is an orderly one.
-    let terminate = live.block_on(async { signal(SignalKind::terminate()) }).or_exit(
-        Exit::Software,
-        "cannot listen for signals",
-        "",
-    )?;
+    let told =
+        live.block_on(async { told_to_stop() })
+            .or_exit(Exit::Software, "cannot listen for signals", "")?;
     Stdout::per_line().line(serde_json::json!({"listening": live.address()}))?;
     tracing::info!(address = %live.address(), "listening");
-    live.block_on(wait(&live, terminate))
-        .or_exit(Exit::Software, "cannot listen for signals", "")?;
+    live.block_on(wait(&live, told));
     live.stop().map_err(ended)
 }
 
-async fn wait(live: &Live, mut terminate: Signal) -> std::io::Result<()> {
+/// Ends when the process is told to stop (SIGINT or SIGTERM); both are heard from this call on.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+async fn wait(live: &Live, told: impl Future<Output = ()>) {
     let mut ended = live.ended();
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
+        () = told => {}
         _ = ended.wait_for(|ended| *ended) => {}
     }
-    Ok(())
 }
 
 fn cannot_start(error: LiveError) -> CliError {

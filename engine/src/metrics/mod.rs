@@ -75,13 +75,11 @@ pub struct RunningContract {
     pub executor: String,
 }
 
-/// The newest contract that was refused, for the info metric.
+/// The newest contract that was refused, for the metric and heartbeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRefusal {
     /// A stable word.
     pub code: String,
-    /// What and why.
-    pub detail: String,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
 }

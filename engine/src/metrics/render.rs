@@ -359,7 +359,6 @@ mod tests {
         metrics.control_failures.add("timeout", 2);
         metrics.set_refused(LastRefusal {
             code: "bad_signature".into(),
-            detail: String::new(),
             at_ms: 2_000,
         });
         metrics.set_running(RunningContract {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use contracts::hash::LibraryHash;
+use contracts::numerics::Executor;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
@@ -103,6 +104,15 @@ pub fn runtime() -> Result<&'static Runtime, LibraryError> {
         .get_or_init(|| load(&find()?))
         .as_ref()
         .map_err(Clone::clone)
+}
+
+/// The loaded library of an executor, asked for only where it is needed; none where there is none.
+#[must_use]
+pub fn loaded(executor: Executor) -> Option<LibraryHash> {
+    match executor {
+        Executor::Dense => None,
+        Executor::Ort => runtime().ok().map(Runtime::sha256),
+    }
 }
 
 fn load(path: &Path) -> Result<Runtime, LibraryError> {

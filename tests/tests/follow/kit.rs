@@ -9,6 +9,8 @@ pub mod database;
 pub mod http;
 #[path = "../../../control/tests/all/kit/postgres.rs"]
 pub mod postgres;
+#[path = "../../../control/tests/all/kit/rows.rs"]
+pub mod rows;
 #[path = "../../../control/tests/all/kit/sample.rs"]
 pub mod sample;
 

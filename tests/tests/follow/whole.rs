@@ -14,13 +14,14 @@ use testkit::guard::{HANG, within};
 use testkit::market::{Grid, Market, MarketSpec};
 use testkit::process::{Process, Watch, binary};
 use testkit::rig;
-use tokio::net::TcpListener;
 
 use crate::kit::database::Database;
 use crate::kit::on_every_database;
 use crate::place::Place;
 use crate::plane::SLOT;
 
+/// Begins the line that names the address.
+const LISTENING: &str = "listening on ";
 const PASSWORD: &str = "correct horse battery";
 /// Three weeks of training, one of validation, two of holdout; gates that everything passes.
 const EXPERIMENT: &str = "\
@@ -77,14 +78,10 @@ async fn serve(folder: &Path, database: &Database) -> Served {
     for (n, purpose) in (1_u8..).zip(keys::PURPOSES) {
         keys::generate(&folder.join("keys"), purpose, [n; 32]).unwrap();
     }
-    // Free when it was asked for; nobody else listens on ports that were given to others.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
     let instrument = InstrumentId::parse("USDCOP").unwrap();
     let path = |name: &str| folder.join(name);
     let settings = format!(
-        "listen = \"{address}\"\ndatabase = {database:?}\nartifacts = {artifacts:?}\nkeys = {keys:?}\n\
+        "listen = \"127.0.0.1:0\"\ndatabase = {database:?}\nartifacts = {artifacts:?}\nkeys = {keys:?}\n\
          audit_heads = {heads:?}\nfeatures = {features:?}\n\
          [slots.{SLOT}]\nenvironment = \"paper\"\ninstruments = [\"{instrument}\"]\n\
          [markets.{instrument}]\nbars = {bars:?}\nstamp = \"close\"\n",
@@ -107,12 +104,12 @@ async fn serve(folder: &Path, database: &Database) -> Served {
         .next()
         .unwrap()
         .to_owned();
-    process.line_where(|line| line.contains("listening on"));
+    let said = process.line_where(|line| line.starts_with(LISTENING));
     // Another test of this process may have been first.
     drop(rustls::crypto::ring::default_provider().install_default());
     Served {
         _process: process,
-        url: format!("http://{address}"),
+        url: said[LISTENING.len()..].to_owned(),
         link,
         http: reqwest::Client::new(),
         keys: Keyring::load(&path("keys")).unwrap(),

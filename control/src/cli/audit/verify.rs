@@ -122,15 +122,7 @@ fn text(report: &Report) -> String {
         "{} events{newest}\n{} heads, {} rows and {} artifacts compared\n",
         report.events, report.heads, report.rows, report.artifacts
     );
-    for finding in &report.findings {
-        text.push_str(&format!(
-            "{:<9} {}: {}\n",
-            finding.kind, finding.place, finding.detail
-        ));
-    }
-    if report.more > 0 {
-        text.push_str(&format!("and {} more\n", report.more));
-    }
+    text.push_str(&report.told());
     if report.is_whole() {
         text.push_str("all is as it was\n");
     }

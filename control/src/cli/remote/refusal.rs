@@ -1,6 +1,6 @@
 //! A problem document of the server, as an error with an exit code.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::client::Reply;
 use crate::cli::{CliError, Exit};
@@ -11,7 +11,12 @@ pub struct Refusal {
     status: u16,
     code: String,
     detail: String,
+    /// Where the fault lies, as far as the server names it.
+    places: Map<String, Value>,
 }
+
+/// What a problem document says of a fault's place.
+const PLACES: [&str; 3] = ["path", "line", "changes"];
 
 impl Refusal {
     /// The refusal in an answer; none where it is none.
@@ -26,7 +31,13 @@ impl Refusal {
                 .filter(|_| reply.problem)
                 .map(str::to_owned)
         };
+        let places = PLACES
+            .iter()
+            .filter(|_| reply.problem)
+            .filter_map(|&name| Some((name.to_owned(), document.get(name)?.clone())))
+            .collect();
         Some(Self {
+            places,
             status: reply.status,
             code: text("code").unwrap_or_else(|| "no_problem_document".to_owned()),
             detail: text("detail")
@@ -36,7 +47,12 @@ impl Refusal {
 
     /// For programs.
     pub fn document(&self) -> Value {
-        json!({"ok": false, "status": self.status, "code": self.code, "detail": self.detail})
+        let mut document =
+            json!({"ok": false, "status": self.status, "code": self.code, "detail": self.detail});
+        for (name, value) in &self.places {
+            document[name.as_str()] = value.clone();
+        }
+        document
     }
 
     fn exit(&self) -> Exit {
@@ -70,7 +86,9 @@ impl Refusal {
     /// For people, and for the shell.
     pub fn into_error(self, url: &str) -> CliError {
         let (exit, remedy) = (self.exit(), self.remedy());
-        let Self { status, code, detail } = self;
+        let Self {
+            status, code, detail, ..
+        } = self;
         CliError::new(exit, format!("{detail} ({code}, {status} from {url})"), remedy)
     }
 }

@@ -6,6 +6,7 @@ pub mod http;
 pub mod models;
 pub mod postgres;
 pub mod registered;
+pub mod rows;
 pub mod sample;
 
 /// Runs an async test body once per database there is.

@@ -8,30 +8,28 @@ use contracts::bar::{Bar, Stamp};
 use contracts::experiment::Experiment;
 use contracts::features::{FeatureContract, load_contract};
 use contracts::files::write_bars_csv;
-use contracts::golden::{Golden, GoldenSource, GoldenV1};
+use contracts::golden::Golden;
 use contracts::hash::Digest;
-use contracts::ids::{ContractId, InstrumentId};
-use contracts::numerics::{Executor, Numerics};
-use contracts::production::{ActionBinding, bundle_hash, model_id};
+use contracts::ids::InstrumentId;
+use contracts::norm_stats::NormStats;
+use contracts::numerics::Executor;
+use contracts::production::ActionBinding;
 use contracts::time::UtcMillis;
 use control::app::App;
-use control::audit::Action;
 use control::config::MarketConfig;
 use control::jobs::{JobId, JobState, NewJob, Runner, Task, enqueue};
 use control::proposals::Lab;
-use control::registry::Stage;
-use control::store::{Authorship, ExperimentRow, JobRow, ModelRow};
+use control::store::{ExperimentRow, JobRow, ModelRow};
 use serde_json::{Value, json};
-use strategy::onnx::inspect::drawn_observations;
+use strategy::golden::{self, Answers, GoldenInputs};
 use strategy::onnx::testmodels::{norm_stats, plain};
 use strategy::policy::source::{Graph, ModelRef};
 use strategy::policy::{Policy as _, PolicySource, infer_in_batches};
-use strategy::strategy::Strategy;
 use tokio::sync::watch;
 
-use super::app::{START, TestApp, app_with};
+use super::app::{TestApp, app_with};
 use super::database::Database;
-use super::sample::note;
+use super::rows::{Pieces, keep_experiment, keep_model};
 
 /// Gates that everything passes that trades at all.
 pub fn lenient() -> Value {
@@ -124,59 +122,27 @@ pub fn generated(name: &str, criteria: Value) -> Value {
 /// Registers an experiment by `rita`.
 pub async fn experiment(app: &App, frozen: Value, features: FeatureContract) -> ExperimentRow {
     let frozen: Experiment = serde_json::from_value(frozen).unwrap();
-    let name = frozen.experiment.name.clone();
-    let row = ExperimentRow {
-        contract_id: ContractId::parse(&format!("CTR-EXP-{name}-1.0.0")).unwrap(),
-        name: name.clone(),
-        version: "1.0.0".to_owned(),
-        config_hash: Digest::of(name.as_str().as_bytes()),
-        source_hash: Digest::of(b"source"),
-        feature_order_hash: features.order_hash(),
-        feature_contract_hash: features.hash(),
-        reward_config_hash: Digest::of(b"reward"),
-        date_ranges_version: "0".repeat(16),
-        slot: frozen.slot.clone(),
-        instrument: frozen.data.instrument.clone(),
-        frozen,
-        feature_contract: features,
-        created_by: "rita".parse().unwrap(),
-        created_at: START,
-    };
-    let mut tx = app.store.begin().await.unwrap();
-    tx.insert_experiment(&row).await.unwrap();
-    tx.ensure_slot(&row.slot, &"paper".parse().unwrap(), START)
-        .await
-        .unwrap();
-    note(app, &mut tx, Action::ExperimentRegistered, &row.contract_id).await;
-    tx.commit().await.unwrap();
-    row
+    keep_experiment(app, frozen, features, "rita").await
 }
 
-fn golden(features: &FeatureContract, action: &ActionBinding, onnx: &[u8]) -> Golden {
-    let width = features.features.len();
+fn golden(features: &FeatureContract, stats: &NormStats, action: &ActionBinding, onnx: &[u8]) -> Golden {
     let source = PolicySource::new(&ModelRef {
         bytes: onnx,
         graph: Graph::Reduced,
         executor: Executor::Dense,
         action_output: &action.output,
         kind: action.rule.kind(),
-        width,
+        width: features.features.len(),
     })
     .unwrap();
     let mut policy = source.make(&[]).unwrap();
-    let rows = drawn_observations(width, 7);
-    let outputs = infer_in_batches(&mut policy, &rows, 1).unwrap();
-    let strategy = Strategy::new(features, &norm_stats(features), &action.rule, policy.head()).unwrap();
-    Golden {
-        schema_version: GoldenV1,
-        source: GoldenSource::Drawn { seed: 7 },
-        observations: rows.chunks(width).map(<[f32]>::to_vec).collect(),
-        outputs: outputs.iter().map(|output| vec![*output]).collect(),
-        actions: outputs
-            .iter()
-            .map(|output| strategy.decide(&[*output]).unwrap().action)
-            .collect(),
-    }
+    let (drawn, rows) = golden::observations(features, stats, GoldenInputs::Drawn).unwrap();
+    let answers = Answers {
+        rule: &action.rule,
+        head: policy.head(),
+        outputs: &infer_in_batches(&mut policy, &rows, 1).unwrap(),
+    };
+    golden::vectors(drawn, &rows, features.features.len(), answers).unwrap()
 }
 
 /// Registers a seeded model by `rita`, with artifacts an engine could run.
@@ -193,53 +159,17 @@ pub async fn model(app: &App, experiment: &ExperimentRow, seed: u64, declared_tr
     };
     let stats = norm_stats(features);
     let put = |bytes: &[u8]| app.artifacts.put(bytes).unwrap();
-    let address = put(&onnx);
-    let model_hash = Digest::from_bytes(*address.as_bytes());
-    let bundle = bundle_hash(
-        model_hash,
-        stats.hash(),
-        experiment.feature_contract_hash,
-        &action,
-    )
-    .unwrap();
-    let row = ModelRow {
-        model_id: model_id(Some(&experiment.name), bundle).unwrap(),
-        experiment_name: experiment.name.clone(),
-        contract_id: experiment.contract_id.clone(),
-        slot: experiment.slot.clone(),
-        model_hash,
-        exec_hash: Some(Digest::from_bytes(*address.as_bytes())),
+    let exec = put(&onnx);
+    let pieces = Pieces {
+        model_hash: Digest::from_bytes(*exec.as_bytes()),
+        exec,
         norm_stats_artifact: put(&serde_json::to_vec(&stats).unwrap()),
         norm_stats_hash: stats.hash(),
-        golden: put(&golden(features, &action, &onnx).to_bytes().unwrap()),
-        bundle_hash: bundle,
-        feature_contract_hash: experiment.feature_contract_hash,
-        config_hash: experiment.config_hash,
-        feature_order_hash: experiment.feature_order_hash,
-        dataset_hash: None,
-        training_run: None,
+        golden: put(&golden(features, &stats, &action, &onnx).to_bytes().unwrap()),
         action,
-        numerics: Numerics::dense(),
-        admission: json!({}),
         declared_trials,
-        stage: Stage::Staging,
-        l4_proposal_id: None,
-        approved_by: None,
-        approved_at: None,
-        registered_by: "rita".parse().unwrap(),
-        created_at: START,
-        promoted_at: None,
-        archived_at: None,
-        withdrawn_at: None,
     };
-    let mut tx = app.store.begin().await.unwrap();
-    tx.insert_model(&row, &json!({})).await.unwrap();
-    tx.insert_author(&row.model_id, &row.registered_by, Authorship::Registration)
-        .await
-        .unwrap();
-    note(app, &mut tx, Action::ModelRegistered, &row.model_id).await;
-    tx.commit().await.unwrap();
-    row
+    keep_model(app, experiment, pieces, "rita").await
 }
 
 /// Puts the first vote about a model into the queue.

@@ -10,16 +10,14 @@ use contracts::evidence::{
 };
 use contracts::experiment::{Experiment, FillRule, OvernightRule};
 use contracts::hash::Digest;
-use contracts::ids::{ContractId, ModelId, ProposalId, SlotId};
-use contracts::numerics::Numerics;
-use contracts::production::{ActionBinding, FirstVote, Recommendation, Signed, bundle_hash, model_id};
+use contracts::ids::{ModelId, ProposalId, SlotId};
+use contracts::production::{ActionBinding, FirstVote, Recommendation, Signed};
 use contracts::time::{DayNumber, UtcMillis};
 use control::app::App;
-use control::audit::{self, Action, Event};
-use control::registry::Stage;
-use control::store::{Authorship, EvidenceRow, ExperimentRow, ModelRow, ProposalRow, ProposalStatus, Tx};
+use control::audit::Action;
+use control::store::{EvidenceRow, ExperimentRow, ModelRow, ProposalRow, ProposalStatus};
 
-use super::app::START;
+use super::rows::{Pieces, keep_experiment, keep_model, note};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -45,47 +43,9 @@ fn frozen() -> Experiment {
     .unwrap()
 }
 
-/// The event that tells of what the transaction stored.
-pub async fn note(app: &App, tx: &mut Tx, action: Action, subject: &impl std::fmt::Display) {
-    let event = Event {
-        actor: "tests".to_owned(),
-        action,
-        subject: subject.to_string(),
-        body: serde_json::json!({}),
-    };
-    audit::append(tx, app.keys.audit(), app.now(), event)
-        .await
-        .unwrap();
-}
-
 /// The experiment `sample`, registered by `author`.
 pub async fn experiment(app: &App, author: &str) -> ExperimentRow {
-    let (frozen, features) = (frozen(), features());
-    let row = ExperimentRow {
-        contract_id: ContractId::parse("CTR-EXP-sample-1.0.0").unwrap(),
-        name: frozen.experiment.name.clone(),
-        version: "1.0.0".to_owned(),
-        config_hash: Digest::of(b"config"),
-        source_hash: Digest::of(b"source"),
-        feature_order_hash: features.order_hash(),
-        feature_contract_hash: features.hash(),
-        reward_config_hash: Digest::of(b"reward"),
-        date_ranges_version: "0".repeat(16),
-        slot: frozen.slot.clone(),
-        instrument: frozen.data.instrument.clone(),
-        frozen,
-        feature_contract: features,
-        created_by: author.parse().unwrap(),
-        created_at: START,
-    };
-    let mut tx = app.store.begin().await.unwrap();
-    tx.insert_experiment(&row).await.unwrap();
-    tx.ensure_slot(&row.slot, &"paper".parse().unwrap(), START)
-        .await
-        .unwrap();
-    note(app, &mut tx, Action::ExperimentRegistered, &row.contract_id).await;
-    tx.commit().await.unwrap();
-    row
+    keep_experiment(app, frozen(), features(), author).await
 }
 
 /// A model of its own per `seed`, registered by `author`.
@@ -96,57 +56,16 @@ pub async fn model(app: &App, experiment: &ExperimentRow, author: &str, seed: u3
         output: "53".to_owned(),
         position_source: PositionSource::Signal,
     };
-    let (model, exec, stats, golden) = (put("model"), put("exec"), put("stats"), put("golden"));
-    let model_hash = Digest::from_bytes(*model.as_bytes());
-    let norm_stats_hash = Digest::of(format!("stats {seed}").as_bytes());
-    let bundle = bundle_hash(
-        model_hash,
-        norm_stats_hash,
-        experiment.feature_contract_hash,
-        &action,
-    )
-    .unwrap();
-    let row = ModelRow {
-        model_id: model_id(Some(&experiment.name), bundle).unwrap(),
-        experiment_name: experiment.name.clone(),
-        contract_id: experiment.contract_id.clone(),
-        slot: experiment.slot.clone(),
-        model_hash,
-        exec_hash: Some(Digest::from_bytes(*exec.as_bytes())),
-        norm_stats_artifact: stats,
-        norm_stats_hash,
-        golden,
-        bundle_hash: bundle,
-        feature_contract_hash: experiment.feature_contract_hash,
-        config_hash: experiment.config_hash,
-        feature_order_hash: experiment.feature_order_hash,
-        dataset_hash: None,
-        training_run: None,
+    let pieces = Pieces {
+        model_hash: Digest::from_bytes(*put("model").as_bytes()),
+        exec: put("exec"),
+        norm_stats_artifact: put("stats"),
+        norm_stats_hash: Digest::of(format!("stats {seed}").as_bytes()),
+        golden: put("golden"),
         action,
-        numerics: Numerics::dense(),
-        admission: serde_json::json!({}),
         declared_trials: 0,
-        stage: Stage::Staging,
-        l4_proposal_id: None,
-        approved_by: None,
-        approved_at: None,
-        registered_by: author.parse().unwrap(),
-        created_at: START,
-        promoted_at: None,
-        archived_at: None,
-        withdrawn_at: None,
     };
-    let mut tx = app.store.begin().await.unwrap();
-    tx.insert_model(&row, &serde_json::json!({})).await.unwrap();
-    tx.insert_author(&row.model_id, &row.registered_by, Authorship::Registration)
-        .await
-        .unwrap();
-    tx.insert_author(&row.model_id, &experiment.created_by, Authorship::Experiment)
-        .await
-        .unwrap();
-    note(app, &mut tx, Action::ModelRegistered, &row.model_id).await;
-    tx.commit().await.unwrap();
-    row
+    keep_model(app, experiment, pieces, author).await
 }
 
 fn metrics() -> Metrics {

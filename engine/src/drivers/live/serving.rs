@@ -69,10 +69,9 @@ impl CountedReceipts {
 impl ReceiptSink for CountedReceipts {
     fn receipt(&mut self, receipt: &Receipt) {
         self.metrics.swaps.add(receipt.outcome(), 1);
-        if let Receipt::Refused { code, detail, .. } = receipt {
+        if let Receipt::Refused { code, .. } = receipt {
             self.metrics.set_refused(LastRefusal {
                 code: code.clone(),
-                detail: detail.clone(),
                 at_ms: self.clock.now().to_millis().0,
             });
         }

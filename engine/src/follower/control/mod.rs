@@ -4,9 +4,9 @@
 //! control plane ──events──▶ link task ──contract, directive──▶ [`ControlSource`] ──▶ follower (its own thread)
 //!               ◀─receipts, heartbeats── report task ◀──────── [`Outbox`] ◀──────────┘
 //! ```
-//! Both tasks live on the edges' runtime; the follower only reads what the link task has fetched, so that a control plane that hangs
-//! holds nothing up but artifacts of a new contract, and those for a bounded time. What is fetched is believed by nobody: the
-//! follower verifies signatures and hashes.
+//! Both tasks live on the edges' runtime; the follower only reads what the link task has fetched. Artifacts it fetches itself: a control
+//! plane that hangs holds up the new contract, and directives with it, for at most the time of a build and of one artifact. What is
+//! fetched is believed by nobody: the follower verifies signatures and hashes.
 //!
 //! Every request is a connection of its own: there is none that could have died unnoticed, but for the stream of events, which is
 //! given up after [`CONTROL_IDLE_MS`] of silence. While there is no stream, the documents are asked for at every attempt to open one;
@@ -202,6 +202,10 @@ impl ControlSource {
             None => Err(unavailable("the engine is stopping")),
             Some(Ok(bytes)) => {
                 self.link.answered(ARTIFACT);
+                // Another answer may come the next time; what is handed on as wrong is refused for good.
+                if ArtifactHash::of(&bytes) != hash {
+                    return Err(unavailable("what came has another hash"));
+                }
                 Ok(bytes)
             }
             Some(Err(error)) => {

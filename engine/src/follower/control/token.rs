@@ -50,11 +50,14 @@ pub(super) fn read(path: &Path) -> Result<String, TokenFileError> {
         });
     }
     let mut text = String::new();
-    file.take(TOKEN_BYTES_MAX)
+    file.take(TOKEN_BYTES_MAX + 1)
         .read_to_string(&mut text)
         .map_err(unreadable)?;
     let token = text.trim();
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if text.len() as u64 > TOKEN_BYTES_MAX
+        || token.is_empty()
+        || !token.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return Err(TokenFileError::NoToken {
             path: path.to_owned(),
         });
