@@ -6,7 +6,7 @@ use contracts::ids::InstrumentId;
 use contracts::time::{DayNumber, UtcMillis};
 use sqlx::any::AnyRow;
 
-use super::text::{Columns, number, time};
+use super::text::{Columns, number, time, with_null_real};
 use super::{StoreError, Tx};
 
 const TABLE: &str = "holdout_looks";
@@ -42,7 +42,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn insert_look(&mut self, row: &LookRow) -> Result<bool, StoreError> {
-        let noted = sqlx::query(
+        let noted = with_null_real(
             "INSERT INTO holdout_looks (instrument, first_session, last_session, bundle_hash, costs, fingerprint,
                 sharpe_per_session, sessions, created_by, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING

@@ -9,7 +9,7 @@ use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 
-use super::text::{Columns, json, number, time};
+use super::text::{Columns, json, number, time, with_null_real};
 use super::tx::exactly_one;
 use super::{Dialect, Store, StoreError, Tx};
 use crate::words::words;
@@ -112,7 +112,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Conflict`] when the model has an open one.
     pub async fn insert_proposal(&mut self, row: &ProposalRow) -> Result<(), StoreError> {
-        let insert = sqlx::query(
+        let insert = with_null_real(
             "INSERT INTO promotion_proposals (proposal_id, revision, evidence_digest, recommendation, confidence, reason,
                 not_overridable, metrics, vs_baseline, baseline_model_id, criteria_results, lineage, expires_at,
                 model_id, experiment_name, slot, created_at)
@@ -176,7 +176,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::RowCount`] when it is decided, or another revision than the one before this is in force.
     pub async fn revise_proposal(&mut self, row: &ProposalRow) -> Result<(), StoreError> {
-        let update = sqlx::query(
+        let update = with_null_real(
             "UPDATE promotion_proposals SET revision = $2, evidence_digest = $3, recommendation = $4, confidence = $5,
                 reason = $6, not_overridable = $7, metrics = $8, vs_baseline = $9, baseline_model_id = $10,
                 criteria_results = $11, lineage = $12, expires_at = $13

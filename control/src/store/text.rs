@@ -1,8 +1,9 @@
 //! From columns to types and back. What does not parse was not written by this program.
 
 use contracts::time::{DayNumber, UtcMillis};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row as _};
 
 use super::StoreError;
 
@@ -10,6 +11,12 @@ use super::StoreError;
 pub fn time(at: UtcMillis) -> String {
     let instant = at.to_jiff().unwrap_or(jiff::Timestamp::MAX);
     format!("{instant:.3}")
+}
+
+/// A statement that may bind a null real, prepared anew each time: sqlx 0.9 tells PostgreSQL another type for the null than for the number,
+/// so a statement that is kept from the one fails on the other.
+pub fn with_null_real<'q>(sql: &'static str) -> Query<'q, Any, AnyArguments> {
+    sqlx::query(sql).persistent(false)
 }
 
 /// A row of a known table.

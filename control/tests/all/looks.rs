@@ -1,9 +1,12 @@
 //! What `control backtest` tells: the look before its figures, the result after.
 
+use contracts::hash::Digest;
+use contracts::time::DayNumber;
 use control::auth::{Role, Scope};
+use control::store::LookRow;
 use serde_json::{Value, json};
 
-use crate::kit::app::{TestApp, app};
+use crate::kit::app::{START, TestApp, app};
 use crate::kit::http::{Answer, Who, call, logged_in, token};
 use crate::kit::on_every_database;
 use crate::kit::registered::{experiment, features, generated, lenient};
@@ -120,5 +123,32 @@ fn looks_are_counted_before_figures_and_a_result_without_its_look_is_refused() {
         let unknown = result.replace("CTR-EXP-twin-1.0.0", "CTR-EXP-none-1.0.0");
         let unknown = call(test, &rita, "POST", "/api/backtests", Some(&unknown)).await;
         assert_eq!(unknown.code(), (404, "experiment_not_found".to_owned()));
+    });
+}
+
+#[test]
+fn a_look_without_a_figure_leaves_room_for_one_with_a_figure() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let look = |run: &[u8], sharpe_per_session| LookRow {
+            instrument: "USDCOP".parse().unwrap(),
+            first_session: DayNumber::parse("2025-02-03").unwrap(),
+            last_session: DayNumber::parse("2025-02-18").unwrap(),
+            bundle_hash: Digest::of(run),
+            costs: "{}".to_owned(),
+            fingerprint: Digest::of(run),
+            sharpe_per_session,
+            sessions: 12,
+            created_by: "rita".to_owned(),
+            created_at: START,
+        };
+        let looks = [look(b"1", None), look(b"2", Some(0.25)), look(b"3", None)];
+        // One connection: a statement it keeps is used for all three.
+        let mut tx = test.app.store.begin().await.unwrap();
+        for look in &looks {
+            assert!(tx.insert_look(look).await.unwrap());
+        }
+        let (first, last) = (looks[0].first_session, looks[0].last_session);
+        assert_eq!(tx.looks(&looks[0].instrument, first, last).await.unwrap(), looks);
     });
 }
