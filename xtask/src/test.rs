@@ -35,7 +35,7 @@ const STAGES: [(&str, &[&str]); 5] = [
         &["-p", "contracts", "-p", "strategy", "--tests"],
     ),
     ("engine", &["-p", "engine"]),
-    ("votes", &["-p", "backtest", "-p", "control"]),
+    ("votes", &["-p", "backtest", "-p", "training", "-p", "control"]),
     ("end to end", &["-p", "tests", "-p", "benches"]),
 ];
 

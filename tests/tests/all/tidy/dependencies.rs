@@ -7,21 +7,23 @@ use testkit::shared::repository;
 use super::none;
 
 /// Who may stand on whom, directly or through others.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("commandline", &["contracts"]),
     ("contracts", &[]),
     ("strategy", &["contracts"]),
     ("engine", &["commandline", "contracts", "strategy"]),
     ("backtest", &["contracts", "strategy"]),
-    ("control", &["commandline", "contracts", "strategy", "backtest"]),
+    ("training", &["contracts", "strategy", "backtest"]),
+    ("control", &["commandline", "contracts", "strategy", "backtest", "training"]),
     ("xtask", &[]),
 ];
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "commandline",
     "contracts",
     "strategy",
     "engine",
     "backtest",
+    "training",
     "control",
     "benches",
     "tests",
@@ -89,14 +91,14 @@ fn our_crates_stand_on_each_other_in_one_direction() {
     }
     none(
         findings,
-        "contracts ← strategy ← engine and backtest ← control; nothing depends on tests, benches or xtask",
+        "contracts ← strategy ← engine; strategy ← backtest ← training ← control; nothing depends on tests, benches or xtask",
     );
 }
 
 #[test]
 fn the_pure_crates_know_no_runtime_server_or_database() {
     let mut findings = Vec::new();
-    for package in ["contracts", "strategy", "backtest"] {
+    for package in ["contracts", "strategy", "backtest", "training"] {
         let all = tree(package);
         findings.extend(
             NOT_PURE
