@@ -25,6 +25,7 @@ pub mod notify;
 pub mod promote;
 pub mod proposals;
 pub mod registry;
+pub mod research;
 pub mod routine;
 pub mod slots;
 pub mod store;

@@ -140,3 +140,7 @@ pub const MODEL_FORM_BYTES_MAX: usize =
     contracts::limits::MODEL_BYTES_MAX + contracts::limits::NORM_STATS_BYTES_MAX + (64 << 10);
 /// Longest text field of a form, in bytes: the longest is an output's name.
 pub const FORM_TEXT_BYTES_MAX: usize = contracts::limits::OUTPUT_NAME_BYTES_MAX;
+/// Longest line of an external trainer that is handed on in one piece, in bytes.
+pub const TRAINER_LINE_BYTES_MAX: u64 = 8 << 10;
+/// Largest file of a training's folder, in bytes: what an artifact may have.
+pub const TRAINING_FILE_BYTES_MAX: u64 = ARTIFACT_BYTES_MAX as u64;
