@@ -10,6 +10,7 @@ pub mod backtest;
 pub mod backup;
 mod evidence;
 pub mod experiment;
+mod experiment_file;
 pub mod inspect_model;
 pub mod job;
 pub mod key;

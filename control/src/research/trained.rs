@@ -198,7 +198,7 @@ pub fn load(folder: &Path, of: Of<'_>) -> Result<Option<Manifest>, TrainedError>
         }
         file(folder, name, *expected)?;
     }
-    let model = manifest.files.get(MODEL).map(ArtifactHash::to_hex);
+    let model = manifest.files.get(MODEL).map(|hash| hash.to_hex());
     if model != Some(manifest.model_hash.to_hex()) {
         return Err(refused(format!("its model_hash is not that of {MODEL}")));
     }

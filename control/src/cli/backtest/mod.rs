@@ -18,16 +18,15 @@ use backtest::vote::{Facts, criteria};
 use commandline::inputs::{BarArgs, daily};
 use contracts::evidence::{CriterionName, CriterionResult, ExecutionSettings};
 use contracts::experiment::FillRule;
-use contracts::experiment::contract::{ExperimentContract, ExperimentContractError};
 use serde_json::{Value, json};
 
 use self::candidate::ModelArgs;
 use self::written::Written;
+use super::experiment_file::ExperimentArgs;
 use super::out::Sink;
 use super::remote::{ServerArgs, Who};
 use super::table::fields;
-use super::{CliError, Exit, OrExit, block_on, evidence};
-use crate::clock::{Clock as _, SystemClock};
+use super::{CliError, Exit, block_on, evidence};
 
 /// What stands on everything that an uncounted look leaves.
 const UNREGISTERED: &str =
@@ -53,12 +52,8 @@ Examples:
   control backtest --unregistered --experiment e.yaml --contract contract.json --artifacts artifacts --bars bars.parquet --stamp close \\
       --out runs/2 --json")]
 pub struct Args {
-    /// The experiment.
-    #[arg(long, value_name = "YAML")]
-    experiment: PathBuf,
-    /// Where feature contracts lie.
-    #[arg(long, value_name = "DIR", default_value = "config/features")]
-    features: PathBuf,
+    #[command(flatten)]
+    experiment: ExperimentArgs,
     #[command(flatten)]
     model: ModelArgs,
     /// Five-minute bars of the experiment's instrument: .csv, .csv.gz or .parquet. Those before the window warm the features up.
@@ -99,7 +94,7 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         Who::Anybody
     };
     let mut remote = args.server.remote(who, out)?;
-    let experiment = experiment(args)?;
+    let experiment = args.experiment.read()?.contract;
     let market = Market {
         instrument: experiment.frozen.data.instrument.clone(),
         bars: args.read.read(&args.bars)?.bars,
@@ -181,26 +176,6 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
             "find the feature that reads what it could not have had",
         )),
     }
-}
-
-fn experiment(args: &Args) -> Result<ExperimentContract, CliError> {
-    let name = args.experiment.display().to_string();
-    let yaml = std::fs::read(&args.experiment).or_exit(
-        Exit::NoInput,
-        format!("cannot read {name}"),
-        "check the path and the rights",
-    )?;
-    ExperimentContract::from_yaml(&yaml, &name, &args.features, SystemClock.now()).map_err(|error| {
-        let remedy = match &error {
-            ExperimentContractError::Experiment(_) => {
-                "mend the line; `control experiment check` says the same"
-            }
-            ExperimentContractError::Features(_) => {
-                "name the directory of the feature contracts with --features"
-            }
-        };
-        CliError::new(Exit::Data, format!("{name} is no experiment"), remedy).caused_by(error)
-    })
 }
 
 fn threads(args: &Args) -> usize {
