@@ -1,19 +1,24 @@
-//! `cargo xtask demo`: bars to signals on this machine, in front of your eyes.
+//! `cargo xtask demo`: the whole story on this machine, in front of your eyes.
 //!
-//! Builds the engine, generates a policy (untrained: what it says means nothing) and, unless you bring bars, a market;
-//! signs a local contract; serves the last sessions of the bars as a live feed and streams the engine's signals to
-//! stdout. Everything lies under `target/demo` and is made anew each time; every process it starts ends with it.
+//! A market is generated (or yours is read), ingested, made a dataset of, trained on, judged out of sample and proposed; an engine streams a
+//! replayed live feed and follows the control plane; you approve, and the model is swapped in between two bars. Everything lies under
+//! `target/demo` and is made anew each time; every process it starts ends with it. SQLite: there is no server to install.
 
 mod bars;
 mod children;
+mod experiment;
+mod json;
+mod plane;
 mod settings;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use bars::{Bars, Stamp};
+use bars::{Bars, Cut, Stamp};
 use children::Children;
+use experiment::Subject;
+use plane::Plane;
 
 use crate::{runner, setup};
 
@@ -33,31 +38,34 @@ pub struct Args {
     #[arg(long, default_value = "600")]
     speed: String,
     /// Sessions of the bars that are fed live; what lies before them is history.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 20)]
     live_days: usize,
+    /// Environment steps of the training, for your own bars.
+    #[arg(long, default_value_t = 400_000)]
+    steps: u64,
+    /// Cast the second vote too, in the name of the seeded approver: for machines.
+    #[arg(long)]
+    yes: bool,
     /// End after this many signals.
     #[arg(long)]
     signals: Option<u64>,
-    /// End after this many seconds; without --signals and --seconds it runs until Ctrl-C.
+    /// End this many seconds after the engine's start; without --signals and --seconds it runs until Ctrl-C.
     #[arg(long)]
     seconds: Option<u64>,
 }
 
 /// How long a started process may take until it answers.
 const START_SECONDS: u64 = 60;
-/// Calendar days of the generated market: enough for every operator to settle, twice.
-const MARKET_DAYS: &str = "120";
 const INSTRUMENT: &str = "USDCOP";
 
 /// Carries the demo out.
 pub fn run(args: &Args) -> Result<(), String> {
     setup::run()?;
-    runner::run(runner::cargo().args(["build", "--locked", "--bin", "engine", "--bin", "synthetic"]))?;
+    runner::run(runner::cargo().args(["build", "--locked", "--bin", "engine", "--bin", "control"]))?;
+    let begun = Instant::now();
     let programs = runner::target().join("debug");
     let folder = runner::target().join("demo");
     remake(&folder)?;
-    let engine = |words: &[&str]| program(&programs, "engine", words);
-    let synthetic = |words: &[&str]| program(&programs, "synthetic", words);
 
     let bars = match &args.bars {
         Some(file) => Bars {
@@ -65,111 +73,39 @@ pub fn run(args: &Args) -> Result<(), String> {
             stamp: args.stamp.ok_or("--bars needs --stamp open or --stamp close")?,
             macros: args.r#macro.as_deref().map(absolute).transpose()?,
         },
-        None => {
-            let out = text(&folder)?;
-            let words = [
-                "market",
-                "--days",
-                MARKET_DAYS,
-                "--instruments",
-                INSTRUMENT,
-                "--out",
-                out,
-            ];
-            runner::run(&mut synthetic(&words))?;
-            Bars {
-                file: folder.join(format!("{INSTRUMENT}.csv")),
-                stamp: Stamp::Close,
-                macros: Some(folder.join("macro.csv")),
-            }
-        }
+        None => experiment::generate(&programs, &folder)?,
     };
     let cut = bars.split(&folder, args.live_days)?;
     eprintln!(
         "{} bars of history, {} bars to come from {}",
         cut.history_bars, cut.live_bars, cut.first_live
     );
-
-    let contract = if bars.macros.is_some() {
-        ("usdcop_15", "15")
-    } else {
-        ("technical_8", "8")
+    let subject = match args.bars {
+        Some(_) => Subject::of(&bars, &cut, &folder, args.steps)?,
+        None => Subject::generated(),
     };
-    let features = runner::root()
-        .join("config")
-        .join("features")
-        .join(format!("{}.yaml", contract.0));
-    let file = |name: &str| folder.join(name);
-    let (policy, columns, stats) = (file("policy.onnx"), file("features.csv"), file("norm_stats.json"));
-    runner::run(
-        synthetic(&["policy", "--width", contract.1])
-            .arg("--out")
-            .arg(&policy),
-    )?;
-    let mut compute = engine(&["features"]);
-    compute
-        .arg("--features")
-        .arg(&features)
-        .arg("--out")
-        .arg(&columns);
-    runner::run(
-        bars.name(&mut compute, &cut.history)
-            .args(["--instrument", INSTRUMENT]),
-    )?;
-    runner::run(
-        synthetic(&["norm-stats"])
-            .arg("--features")
-            .arg(&columns)
-            .arg("--out")
-            .arg(&stats),
-    )?;
-
-    let (source, key) = (file("contract"), file("contract.key"));
-    let mut make = engine(&["contract", "make", "--slot", "demo", "--instrument", INSTRUMENT]);
-    make.arg("--model")
-        .arg(&policy)
-        .arg("--norm-stats")
-        .arg(&stats)
-        .arg("--features")
-        .arg(&features);
-    make.arg("--key").arg(&key).arg("--out").arg(&source);
-    // What it prints is about the contract; the demo's stdout is for signals.
-    runner::run(
-        bars.name(&mut make, &cut.history)
-            .stdout(std::process::Stdio::null()),
-    )?;
-
-    let (feed_at, engine_at) = (free_address()?, free_address()?);
-    let config = file("engine.toml");
-    let written = settings::Settings {
-        folder: &folder,
-        instrument: INSTRUMENT,
-        listen: &engine_at,
-        feed: &feed_at,
-        bars: &bars,
-        history: &cut.history,
-        public_key: &settings::public_key(&key)?,
-    };
-    std::fs::write(&config, written.to_toml()).map_err(|error| format!("{}: {error}", config.display()))?;
 
     let mut children = Children::new(&folder);
-    let mut feed = engine(&[
-        "feed",
-        "--speed",
-        &args.speed,
-        "--listen",
-        &feed_at,
-        "--instrument",
-        INSTRUMENT,
-    ]);
-    children.start("feed", bars.name(&mut feed, &bars.file))?;
-    children.wait_for_port("feed", &feed_at, START_SECONDS)?;
-    children.start("run", engine(&["run"]).arg("--config").arg(&config))?;
-    children.wait_for_port("run", &engine_at, START_SECONDS)?;
-    let url = format!("ws://{engine_at}/v1/signals");
+    let plane = Plane::start(&mut children, &programs, &folder)?;
+    plane.login("rita")?;
+    plane.ingest("bars", &subject.bars_source, &cut.history)?;
+    if let (Some(source), Some(file)) = (&subject.macro_source, &bars.macros) {
+        plane.ingest("macro", source, file)?;
+    }
+    let proposal = plane.research(&subject.experiment)?;
+    plane.login("vera")?;
+    let digest = plane.show(&proposal)?;
+
+    let url = engine(&mut children, &programs, &folder, &plane, &bars, &cut, &args.speed)?;
+    eprintln!("\n{:.0} s from bars to a proposal and a running engine", begun.elapsed().as_secs_f64());
+    if args.yes {
+        plane.approve(&proposal, &digest)?;
+    } else {
+        eprintln!("{}", plane::invitation(&plane, &proposal, &digest));
+    }
     eprintln!("signals of {url}; Ctrl-C ends the demo");
-    // From the first message on: a feed at full speed is done before anybody has connected.
-    let mut tail = engine(&["tail", &url, "--token", settings::TOKEN]);
+    // From the first message on: what came before the vote is withheld, with the reason no_model.
+    let mut tail = program(&programs, "engine", &["tail", &url, "--token", settings::TOKEN]);
     tail.args(["--resume-from", "1", "--epoch", "1"]);
     if let Some(count) = args.signals {
         tail.args(["--count", &count.to_string()]);
@@ -180,22 +116,60 @@ pub fn run(args: &Args) -> Result<(), String> {
     children.follow(&mut tail, until, args.signals)
 }
 
+/// Starts the feed and the engine; where its signals are.
+fn engine(
+    children: &mut Children,
+    programs: &Path,
+    folder: &Path,
+    plane: &Plane,
+    bars: &Bars,
+    cut: &Cut,
+    speed: &str,
+) -> Result<String, String> {
+    let (feed_at, engine_at) = (free_address()?, free_address()?);
+    let token_file = folder.join("engine.token");
+    plane.engine_token(&token_file)?;
+    let config = folder.join("engine.toml");
+    let written = settings::Engine {
+        folder,
+        listen: &engine_at,
+        feed: &feed_at,
+        bars,
+        history: &cut.history,
+        control: &plane.url,
+        token_file: &token_file,
+        trusted_keys: &plane::trusted_keys(folder)?,
+    };
+    std::fs::write(&config, written.to_toml()).map_err(|error| format!("{}: {error}", config.display()))?;
+    let words = ["feed", "--speed", speed, "--listen", &feed_at, "--instrument", INSTRUMENT];
+    let mut feed = program(programs, "engine", &words);
+    children.start("feed", bars.name(&mut feed, &bars.file))?;
+    children.wait_for_port("feed", &feed_at, START_SECONDS)?;
+    let mut run = program(programs, "engine", &["run"]);
+    children.start("engine", run.arg("--config").arg(&config))?;
+    children.wait_for_port("engine", &engine_at, START_SECONDS)?;
+    Ok(format!("ws://{engine_at}/v1/signals"))
+}
+
 /// The demo as a test: twenty signals of a generated market, and of the real bars where they are.
 pub fn check(read: &mut dyn FnMut(&str)) -> Result<(), String> {
-    let args = |bars: Option<PathBuf>, macros, speed: &str| Args {
+    let args = |bars: Option<PathBuf>, macros| Args {
         stamp: bars.is_some().then_some(Stamp::Open),
         bars,
         r#macro: macros,
-        speed: speed.to_owned(),
-        live_days: 5,
+        // Twenty bars a second: the vote falls while they come.
+        speed: "6000".to_owned(),
+        live_days: 20,
+        steps: 50_000,
+        yes: true,
         signals: Some(20),
         seconds: Some(START_SECONDS),
     };
-    run(&args(None, None, "6000"))?;
+    run(&args(None, None))?;
     let data = runner::root().join("../shared/data");
     if data.is_dir() {
         let file = |name: &str| Some(data.join(name));
-        return run(&args(file("usdcop_5m.csv.gz"), file("macro_daily.csv"), "max"));
+        return run(&args(file("usdcop_5m.csv.gz"), file("macro_daily.csv")));
     }
     runner::skip("the demo on real bars", "../shared/data not found", read);
     Ok(())
@@ -219,11 +193,6 @@ fn remake(folder: &Path) -> Result<(), String> {
 
 fn absolute(file: &Path) -> Result<PathBuf, String> {
     std::fs::canonicalize(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
-}
-
-fn text(path: &Path) -> Result<&str, String> {
-    path.to_str()
-        .ok_or_else(|| format!("{} is not UTF-8: choose another CARGO_TARGET_DIR", path.display()))
 }
 
 /// A loopback address nobody listens on at this moment.

@@ -38,6 +38,8 @@ pub struct Cut {
     pub history: PathBuf,
     pub history_bars: usize,
     pub live_bars: usize,
+    /// Dates of the history, ascending.
+    pub history_dates: Vec<String>,
     /// Time of the first live bar, as the file writes it.
     pub first_live: String,
 }
@@ -66,6 +68,7 @@ impl Bars {
             history,
             history_bars: cut.before,
             live_bars: cut.after,
+            history_dates: cut.dates,
             first_live: cut.first,
         })
     }
@@ -91,6 +94,7 @@ struct At {
     at: usize,
     before: usize,
     after: usize,
+    dates: Vec<String>,
     first: String,
 }
 
@@ -98,7 +102,7 @@ struct At {
 fn cut(text: &str, live_days: usize) -> Result<At, String> {
     let date = |line: &str| line.get(..10).map(str::to_owned);
     let dates: BTreeSet<String> = text.lines().skip(1).filter_map(date).collect();
-    let Some(first_date) = live_days.checked_sub(1).and_then(|n| dates.iter().rev().nth(n)) else {
+    let Some(first_date) = live_days.checked_sub(1).and_then(|n| dates.iter().rev().nth(n).cloned()) else {
         return Err(format!(
             "it holds {} dates, --live-days asks for {live_days}",
             dates.len()
@@ -106,13 +110,14 @@ fn cut(text: &str, live_days: usize) -> Result<At, String> {
     };
     let (mut at, mut before) = (0, 0);
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        if index > 0 && date(line).is_some_and(|d| d >= *first_date) {
+        if index > 0 && date(line).is_some_and(|d| d >= first_date) {
             let first = line.split(',').next().unwrap_or_default().to_owned();
             let after = text[at..].lines().count();
             return Ok(At {
                 at,
                 before,
                 after,
+                dates: dates.into_iter().filter(|date| *date < first_date).collect(),
                 first,
             });
         }

@@ -57,7 +57,7 @@ impl Children {
             if Instant::now() > until {
                 let log = self.log(name);
                 return Err(format!(
-                    "`engine {name}` does not listen on {address}: see {}",
+                    "`{name}` does not listen on {address}: see {}",
                     log.display()
                 ));
             }
@@ -66,17 +66,23 @@ impl Children {
         Ok(())
     }
 
+    /// What a process has printed so far.
+    pub fn said(&self, name: &str) -> Result<String, String> {
+        let path = self.log(name);
+        std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    }
+
     fn all_alive(&mut self) -> Result<(), String> {
         for (name, child) in &mut self.running {
             if let Some(status) = child
                 .try_wait()
-                .map_err(|error| format!("lost `engine {name}`: {error}"))?
+                .map_err(|error| format!("lost `{name}`: {error}"))?
             {
                 let path = self.folder.join(format!("{name}.log"));
                 let said = std::fs::read_to_string(&path).unwrap_or_default();
                 let from = said.char_indices().rev().nth(2_000).map_or(0, |(at, _)| at);
                 return Err(format!(
-                    "`engine {name}` ended ({status}); {} ends with:\n{}",
+                    "`{name}` ended ({status}); {} ends with:\n{}",
                     path.display(),
                     &said[from..]
                 ));
