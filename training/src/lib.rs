@@ -3,3 +3,9 @@
 //!
 //! Stands on `strategy` and `backtest`: features, normalisation, orders and costs are those of live and of the first vote. Knows no clock,
 //! socket or database; randomness comes from a seed.
+
+pub mod environment;
+pub mod export;
+pub mod limits;
+pub mod ppo;
+pub mod reward;
