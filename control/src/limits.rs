@@ -144,3 +144,5 @@ pub const FORM_TEXT_BYTES_MAX: usize = contracts::limits::OUTPUT_NAME_BYTES_MAX;
 pub const TRAINER_LINE_BYTES_MAX: u64 = 8 << 10;
 /// Largest file of a training's folder, in bytes: what an artifact may have.
 pub const TRAINING_FILE_BYTES_MAX: u64 = ARTIFACT_BYTES_MAX as u64;
+/// Who waits for a first vote asks how far it is this often, in milliseconds: as often as a job says it.
+pub const VERDICT_LOOK_MS: u64 = JOB_REPORT_MS / 4;

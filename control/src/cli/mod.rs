@@ -8,9 +8,11 @@
 pub mod audit;
 pub mod backtest;
 pub mod backup;
+mod cache;
+pub mod dataset;
 mod evidence;
 pub mod experiment;
-mod experiment_file;
+pub mod experiment_file;
 pub mod inspect_model;
 pub mod job;
 pub mod key;
@@ -20,6 +22,7 @@ pub mod migrate;
 pub mod model;
 pub mod moves;
 pub mod out;
+pub mod pipeline;
 pub mod place;
 mod prompt;
 pub mod proposal;
@@ -29,6 +32,8 @@ pub mod settings;
 pub mod slots;
 mod table;
 pub mod token;
+pub mod train;
+mod training_watch;
 pub mod user;
 
 use std::ffi::OsString;
@@ -91,6 +96,12 @@ pub enum Command {
     Experiment(experiment::Args),
     /// Run a model over an experiment's holdout, here.
     Backtest(Box<backtest::Args>),
+    /// Build, list and show datasets.
+    Dataset(dataset::Args),
+    /// Train a policy on a dataset and register it.
+    Train(Box<train::Args>),
+    /// From the market store to a proposal, in one go.
+    Pipeline(pipeline::Args),
     /// Register, list, show and withdraw models.
     Model(model::Args),
     /// Ask for the first vote about a model again.
@@ -159,6 +170,9 @@ impl Command {
             Self::Setup(args) => login::setup(args, out),
             Self::Experiment(args) => experiment::run(args, out),
             Self::Backtest(args) => backtest::run(args, out),
+            Self::Dataset(args) => dataset::run(args, out),
+            Self::Train(args) => train::run(args, out),
+            Self::Pipeline(args) => pipeline::run(args, out),
             Self::Model(args) => model::run(args, out),
             Self::Propose(args) => job::propose(args, out),
             Self::Job(args) => job::run(args, out),
@@ -212,6 +226,12 @@ fn block_on<F: Future>(future: F) -> Result<F::Output, CliError> {
         "raise the limit of open files",
     )?;
     Ok(runtime.block_on(future))
+}
+
+/// Threads of a computation: as asked for, else as many as there are cores.
+fn threads(asked: Option<u16>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    asked.map_or_else(cores, usize::from)
 }
 
 #[cfg(test)]

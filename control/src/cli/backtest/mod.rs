@@ -26,7 +26,7 @@ use super::experiment_file::ExperimentArgs;
 use super::out::Sink;
 use super::remote::{ServerArgs, Who};
 use super::table::fields;
-use super::{CliError, Exit, block_on, evidence};
+use super::{CliError, Exit, block_on, evidence, threads};
 
 /// What stands on everything that an uncounted look leaves.
 const UNREGISTERED: &str =
@@ -106,7 +106,7 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         ExecutionSettings::from(&experiment.frozen.environment),
     );
     let options = RunOptions {
-        threads: threads(args),
+        threads: threads(args.threads),
         batched: !args.bar_by_bar,
     };
     let outcome = progress::shown(|progress| {
@@ -176,11 +176,6 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
             "find the feature that reads what it could not have had",
         )),
     }
-}
-
-fn threads(args: &Args) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    args.threads.map_or_else(cores, usize::from)
 }
 
 fn refused(args: &Args, error: RunError) -> CliError {

@@ -1,0 +1,159 @@
+//! The dataset of an experiment out of the market store, made once and recognised ever after.
+
+use std::path::{Path, PathBuf};
+
+use contracts::experiment::contract::ExperimentContract;
+use serde_json::json;
+use training::dataset::{self, Dataset, DatasetFile, LoadDatasetError, MANIFEST_FILE};
+
+use super::register;
+use crate::artifacts::DirectoryStore;
+use crate::cli::experiment_file::ExperimentFile;
+use crate::cli::remote::Remote;
+use crate::cli::{CliError, Exit, OrExit as _};
+use crate::market::{self, SourceList};
+use crate::whole::write_whole;
+
+/// Ending of the file beside a dataset's folder that lists the partitions it was made from.
+const SOURCES: &str = "sources.json";
+
+/// A dataset with what it was made from.
+#[derive(Debug)]
+pub struct Built {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// Its files.
+    pub files: Vec<DatasetFile>,
+    /// The list of partitions, as registered.
+    pub sources: Vec<u8>,
+    /// It was there already.
+    pub found: bool,
+}
+
+/// Where the list of partitions lies: beside the folder, which holds the dataset's own files alone.
+fn sources_path(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(SOURCES);
+    folder.with_file_name(name)
+}
+
+/// The dataset in `folder`, made where it is not there yet, and registered with the experiment it belongs to.
+///
+/// # Errors
+/// As [`Remote::send`] and [`market::remote::fetch`]; [`Exit::Data`] for a market that gives no dataset or a folder that holds another one,
+/// [`Exit::Io`] for what cannot be written.
+pub async fn make(
+    remote: &mut Remote<'_>,
+    experiment: &ExperimentFile,
+    cache: &DirectoryStore,
+    folder: &Path,
+) -> Result<Built, CliError> {
+    register::experiment(remote, &experiment.contract, &experiment.yaml).await?;
+    let built = match load(&experiment.contract, folder)? {
+        Some(built) => built,
+        None => build(remote, &experiment.contract, cache, folder).await?,
+    };
+    let manifest = &built.dataset.manifest;
+    register::dataset(remote, manifest, &built.files, &[(SOURCES, &built.sources)]).await?;
+    Ok(built)
+}
+
+/// The dataset a folder holds, every hash checked; none where there is none yet.
+///
+/// # Errors
+/// [`Exit::Data`] for one that was altered or belongs to another experiment.
+pub fn load(contract: &ExperimentContract, folder: &Path) -> Result<Option<Built>, CliError> {
+    let other = "name another folder, or remove this one";
+    let loaded = match dataset::load(folder) {
+        Err(LoadDatasetError::Read { path, source })
+            if source.kind() == std::io::ErrorKind::NotFound && path == folder.join(MANIFEST_FILE) =>
+        {
+            return Ok(None);
+        }
+        loaded => loaded.or_exit(Exit::Data, format!("{} holds no usable dataset", folder.display()), other)?,
+    };
+    if let Some(what) = loaded.manifest.differs_from(contract) {
+        let place = folder.display();
+        let what = format!("{place} holds a dataset of another experiment: {what}");
+        return Err(CliError::new(Exit::Data, what, other));
+    }
+    let path = sources_path(folder);
+    let sources = std::fs::read(&path).or_exit(Exit::NoInput, format!("cannot read {}", path.display()), other)?;
+    let list = json!(contracts::hash::ArtifactHash::of(&sources));
+    if loaded.manifest.sources.iter().all(|source| source["sha256"] != list) {
+        let what = format!("{} is not the list the dataset names", path.display());
+        return Err(CliError::new(Exit::Data, what, other));
+    }
+    let files = dataset::encode(&loaded).or_exit(Exit::Software, "the dataset cannot be encoded", "")?;
+    Ok(Some(Built {
+        dataset: loaded,
+        files,
+        sources,
+        found: true,
+    }))
+}
+
+async fn build(
+    remote: &mut Remote<'_>,
+    contract: &ExperimentContract,
+    cache: &DirectoryStore,
+    folder: &Path,
+) -> Result<Built, CliError> {
+    let series: Vec<_> = contract.feature_contract.macros.keys().cloned().collect();
+    let instrument = &contract.frozen.data.instrument;
+    let fetched = market::remote::fetch(remote, cache, instrument, &series).await?;
+    let list = SourceList::new(fetched.sources);
+    let partitions = list.partitions.len();
+    let sources = list.to_bytes().or_exit(Exit::Software, "the sources have no JSON", "")?;
+    let named = json!({"file": SOURCES, "sha256": contracts::hash::ArtifactHash::of(&sources), "partitions": partitions});
+    let built = dataset::build(contract, &fetched.market, vec![named]).or_exit(
+        Exit::Data,
+        format!("the market store gives no dataset of {}", contract.contract_id),
+        "ingest what the message names, or change the windows of the experiment",
+    )?;
+    let beside = sources_path(folder);
+    write_whole(&beside, &sources).or_exit(
+        Exit::Io,
+        format!("cannot write {}", beside.display()),
+        "check the directory, its rights and its room",
+    )?;
+    // Last: with it the dataset is there.
+    let files = dataset::write(&built, folder).or_exit(
+        Exit::Io,
+        format!("the dataset cannot be written to {}", folder.display()),
+        "check the directory, its rights and its room",
+    )?;
+    Ok(Built {
+        dataset: built,
+        files,
+        sources,
+        found: false,
+    })
+}
+
+/// The market a dataset was made from, the very revisions.
+///
+/// # Errors
+/// As [`market::remote::fetch_listed`]; [`Exit::Differs`] when it is not what the manifest says.
+pub async fn market_of(
+    remote: &mut Remote<'_>,
+    built: &Built,
+    contract: &ExperimentContract,
+    cache: &DirectoryStore,
+) -> Result<backtest::market::Market, CliError> {
+    let list = SourceList::parse(&built.sources).map_err(|what| {
+        CliError::new(Exit::Data, format!("the list of the dataset's sources: {what}"), "build it again")
+    })?;
+    let series = contract.feature_contract.macros.keys().cloned().collect();
+    let instrument = contract.frozen.data.instrument.clone();
+    let market = market::remote::fetch_listed(remote, cache, instrument, series, &list.partitions).await?;
+    if built.dataset.manifest.is_of(&market) {
+        return Ok(market);
+    }
+    Err(CliError::new(
+        Exit::Differs,
+        "the partitions the dataset names do not give the market it was made from",
+        "build the dataset again",
+    ))
+}
