@@ -3,3 +3,7 @@
 //!
 //! Stands on `strategy` and `backtest`: features, normalisation, orders and costs are those of live and of the first vote. Knows no clock,
 //! socket or database; randomness comes from a seed.
+
+pub mod dataset;
+pub mod limits;
+pub mod synthetic;
