@@ -4,8 +4,10 @@
 //! Stands on `strategy` and `backtest`: features, normalisation, orders and costs are those of live and of the first vote. Knows no clock,
 //! socket or database; randomness comes from a seed.
 
+pub mod dataset;
 pub mod environment;
 pub mod export;
 pub mod limits;
 pub mod ppo;
 pub mod reward;
+pub mod synthetic;

@@ -1,6 +1,6 @@
 //! What a run leaves on disk: trades and equity as Parquet, everything else as JSON. The same outcome gives the same bytes.
 
-mod table;
+pub mod table;
 
 use contracts::evidence::{ExecutionCounts, ExecutionSettings, Fingerprint, Metrics};
 use contracts::ids::InstrumentId;

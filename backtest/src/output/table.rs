@@ -38,7 +38,13 @@ impl Column {
     }
 }
 
-/// The file's bytes; `metadata` is pairs of names and texts.
+/// The file's bytes; `metadata` is pairs of names and texts. The same columns give the same bytes.
+///
+/// # Errors
+/// [`OutputError::Parquet`], also when a name is none the schema can hold or the columns differ in length.
+///
+/// # Panics
+/// Never: text is written to a string.
 pub fn write(
     table: &str,
     metadata: &[(&str, String)],

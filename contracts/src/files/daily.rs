@@ -1,5 +1,7 @@
 //! Files of daily macro values: `date`, an optional `arrived_at`, and one column per series.
 
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use super::csv;
@@ -80,6 +82,34 @@ pub fn read_daily(path: &Path) -> Result<DailyFile, FileError> {
     }
 }
 
+/// Writes daily values as CSV: `date`, `arrived_at` where a row has one, a column per series; they read back in the same order, to the same
+/// bits.
+///
+/// # Errors
+/// [`FileError::Write`].
+pub fn write_daily_csv(path: &Path, file: &DailyFile) -> Result<(), FileError> {
+    let failed = || FileError::write(path);
+    let mut out = BufWriter::new(File::create(path).map_err(failed())?);
+    let arrivals = file.rows.iter().any(|row| row.arrived_at.is_some());
+    let mut header = vec!["date".to_owned()];
+    header.extend(arrivals.then(|| "arrived_at".to_owned()));
+    header.extend(file.series.iter().map(ToString::to_string));
+    writeln!(out, "{}", header.join(",")).map_err(failed())?;
+    let one_line =
+        |a: &DailyRow, b: &DailyRow| (a.date, a.arrived_at) == (b.date, b.arrived_at) && a.series < b.series;
+    for rows in file.rows.chunk_by(one_line) {
+        let mut cells = vec![rows[0].date.to_string()];
+        cells.extend(arrivals.then(|| rows[0].arrived_at.map_or_else(String::new, |at| at.to_string())));
+        let values = cells.len();
+        cells.resize(values + file.series.len(), String::new());
+        for row in rows {
+            cells[values + row.series] = format!("{:?}", row.value);
+        }
+        writeln!(out, "{}", cells.join(",")).map_err(failed())?;
+    }
+    out.flush().map_err(failed())
+}
+
 fn read_row(
     record: &::csv::StringRecord,
     header: &[String],
@@ -147,6 +177,25 @@ mod tests {
                 (1, "2026-01-05".to_owned(), 14.5)
             ]
         );
+    }
+
+    #[test]
+    fn what_is_written_reads_back_revisions_and_blanks_included() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("macro.csv");
+        for text in [
+            "date,dxy,vix\n2026-01-02,98.4,\n2026-01-05,,14.5\n2026-01-06,0.1,1e-300\n",
+            "date,arrived_at,dxy,vix\n2026-01-02,,98.4,14.0\n2026-01-02,2026-01-05T12:00:00Z,98.5,\n2026-01-02,2026-01-05T12:00:00Z,98.6,\n",
+        ] {
+            let file = read(text).unwrap();
+            write_daily_csv(&path, &file).unwrap();
+            assert_eq!(read_daily(&path).unwrap(), file, "{text}");
+        }
+        let lost = dir.path().join("nowhere/macro.csv");
+        assert!(matches!(
+            write_daily_csv(&lost, &DailyFile::default()),
+            Err(FileError::Write { .. })
+        ));
     }
 
     #[test]

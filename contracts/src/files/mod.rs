@@ -14,5 +14,5 @@ mod time;
 
 pub use bars::{BarFile, BarFileOptions, OnBad, read_bars, write_bars_csv, write_bars_parquet};
 pub use columns::{Columns, ParseColumnsError};
-pub use daily::{DailyFile, DailyRow, read_daily};
+pub use daily::{DailyFile, DailyRow, read_daily, write_daily_csv};
 pub use error::{FileError, RowFault};
