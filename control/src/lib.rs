@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod contract;
 pub mod experiments;
+pub mod ingest;
 pub mod inspect;
 pub mod jobs;
 pub mod keys;

@@ -140,3 +140,75 @@ pub const MODEL_FORM_BYTES_MAX: usize =
     contracts::limits::MODEL_BYTES_MAX + contracts::limits::NORM_STATS_BYTES_MAX + (64 << 10);
 /// Longest text field of a form, in bytes: the longest is an output's name.
 pub const FORM_TEXT_BYTES_MAX: usize = contracts::limits::OUTPUT_NAME_BYTES_MAX;
+
+/// Most requests per minute a source may ask a vendor for: ten a second, above every published plan.
+pub const REQUESTS_PER_MINUTE_MAX: u32 = 600;
+/// Rows of one kind that a report lists one by one; the rest is counted.
+pub const LISTED_MAX: usize = 1_000;
+/// A session with this many distinct closes or fewer is reported as stale: a session of 60 traded bars has dozens.
+pub const STALE_CLOSES_MAX: usize = 5;
+/// A bar is a jump when it moves this many times as far as the bars around it usually do: some twenty-five standard deviations, which
+/// one bar in several thousand of a real market shows.
+pub const JUMP_MEDIANS: f64 = 40.0;
+/// Bars on each side that are "around" a bar: a session of USD/COP.
+pub const JUMP_AROUND_BARS: usize = 60;
+/// With fewer moves around it a bar is not judged.
+pub const JUMP_AROUND_MIN: usize = 20;
+/// A close at this factor of the last one, or its inverse, is at another level; the strategy quarantines there.
+pub const LEVEL_FACTOR: f64 = 5.0;
+/// A next close within this share confirms another level; as in the strategy.
+pub const LEVEL_AGREES: f64 = 0.01;
+/// Hours that the times of a file may be wrong by: zones reach from -12 to +14.
+pub const SHIFT_HOURS_MAX: i64 = 14;
+/// A day with a smaller share of its bars outside the sessions is not held against other zones.
+pub const SHIFT_OUTSIDE_SHARE_MIN: f64 = 0.1;
+/// A shift explains a day when this share of its bars lies inside with it.
+pub const SHIFT_INSIDE_SHARE_MIN: f64 = 0.98;
+/// When another zone would explain this share of the bars, nothing is published unless somebody says so.
+pub const ALARM_SHIFTED_SHARE: f64 = 0.1;
+/// From this share on, flat bars are something to look at.
+pub const FLAT_SHARE_WARN: f64 = 0.1;
+/// Calendar days between two values of a daily series that are more than a week's holidays: features call a series stale then.
+pub const DAILY_GAP_DAYS_MAX: i32 = 7;
+/// The same for a monthly series.
+pub const MONTHLY_GAP_DAYS_MAX: i32 = 62;
+/// A daily value is a jump when it moves this many times as far as the series usually does.
+pub const DAILY_JUMP_MEDIANS: f64 = 20.0;
+/// With fewer changes a series' usual move is not known.
+pub const DAILY_JUMP_MIN: usize = 20;
+/// A series whose value stands for this many observations on average may be a slower one that was filled forward.
+pub const FILLED_RUN_MIN: f64 = 10.0;
+/// It is one when this share of its changes comes with the first observation of a month.
+pub const FILLED_MONTH_SHARE_MIN: f64 = 0.8;
+/// With fewer changes nothing is said about it.
+pub const FILLED_CHANGES_MIN: u64 = 6;
+/// Longest answer of a vendor, in bytes: the largest page of FRED is a quarter of this.
+pub const VENDOR_ANSWER_BYTES_MAX: usize = 32 << 20;
+/// A vendor's words in an error, in characters.
+pub const VENDOR_WORDS_CHARS_MAX: usize = 300;
+/// A connection to a vendor must be there after this long, in seconds.
+pub const VENDOR_CONNECT_S: u64 = 10;
+/// A vendor's answer must be there after this long, in seconds: the largest pages take some.
+pub const VENDOR_REQUEST_S: u64 = 60;
+/// Times one page is asked for.
+pub const FETCH_TRIES_MAX: u32 = 5;
+/// Pause before the second try, in milliseconds; it doubles.
+pub const FETCH_PAUSE_FIRST_MS: u64 = 1_000;
+/// Longest pause of our own, in milliseconds.
+pub const FETCH_PAUSE_MAX_MS: u64 = 60_000;
+/// A vendor that is asked too often is asked again after a minute, in milliseconds: the period of its count.
+pub const TOO_MANY_PAUSE_MS: u64 = 60_000;
+/// A vendor that asks for a longer pause is asked again after this, in seconds.
+pub const FETCH_WAIT_ASKED_MAX_S: u64 = 300;
+/// Pages of one fetch: fifty years of bars around the clock take as many.
+pub const FETCH_PAGES_MAX: u32 = 1_100;
+/// Bars on a page of Twelve Data: its most.
+pub const TWELVE_DATA_PAGE_ROWS: usize = 5_000;
+/// Rows on a page of FRED: its most.
+pub const FRED_PAGE_ROWS: usize = 100_000;
+/// Days of observations in one request to FRED: with [`FRED_REVISION_DAYS`] some 1,500 working days, below its 2,000 vintages.
+pub const FRED_WINDOW_DAYS: i32 = 4 * 365;
+/// Days after a window in which revisions are still seen.
+pub const FRED_REVISION_DAYS: i32 = 2 * 365;
+/// A first version that arrives later after its date than this says when an archive began and not when the value was published.
+pub const FRED_ARRIVAL_DAYS_MAX: i32 = 45;
