@@ -159,9 +159,11 @@ async fn fetch_bars(answers: Vec<Reply>) -> (Result<fetch::Fetched<Bar>, FetchEr
 }
 
 #[tokio::test]
-async fn pages_are_followed_backwards_and_a_bar_in_progress_is_left_out() {
-    let first = values(at("2026-01-05T15:00:00Z"), 5_000);
-    let second = values(at("2026-01-05T15:00:00Z").plus_ms(-5_000 * 300_000), 10);
+async fn pages_are_followed_backwards_and_a_bad_row_is_named() {
+    let mut first = values(at("2026-01-05T14:55:00Z"), 5_000);
+    let second = values(at("2026-01-05T14:55:00Z").plus_ms(-5_000 * 300_000), 10);
+    // The bar that opens at 14:55 closes at 15:00, two minutes ago.
+    first[3]["close"] = json!("none");
     let (fetched, vendor, pace) =
         fetch_bars(vec![reply(200, &series(&first)), reply(200, &series(&second))]).await;
     let fetched = fetched.unwrap();
@@ -177,14 +179,14 @@ async fn pages_are_followed_backwards_and_a_bar_in_progress_is_left_out() {
         "interval=5min",
         "timezone=UTC",
         "outputsize=5000",
-        "end_date=2026-01-05+14%3A57%3A00",
+        "end_date=2026-01-05+14%3A55%3A00",
     ] {
         assert!(asked[0].0.contains(part), "{part}: {}", asked[0].0);
     }
     assert!(!asked[0].0.contains(KEY), "the key is in a header");
     assert_eq!(asked[0].1.as_deref(), Some(format!("apikey {KEY}").as_str()));
     assert!(
-        asked[1].0.contains("end_date=2025-12-19+06%3A20%3A00"),
+        asked[1].0.contains("end_date=2025-12-19+06%3A15%3A00"),
         "{}",
         asked[1].0
     );
@@ -240,24 +242,39 @@ async fn faults_are_asked_again_with_growing_pauses_and_then_given_up() {
 
 #[tokio::test]
 async fn a_body_that_is_cut_off_is_asked_for_again() {
-    let whole = series(&values(at("2026-01-05T14:00:00Z"), 3))
-        .to_string()
-        .into_bytes();
-    let cut = |body: Vec<u8>, length: Option<usize>| Reply {
-        status: 200,
-        body,
-        headers: length
-            .map(|length| ("content-length", length.to_string()))
-            .into_iter()
-            .collect(),
-    };
-    let half = whole[..whole.len() / 2].to_vec();
-    let (fetched, ..) = fetch_bars(vec![cut(half.clone(), None), cut(whole.clone(), None)]).await;
+    let whole = reply(200, &series(&values(at("2026-01-05T14:00:00Z"), 3)));
+    let mut half = whole.clone();
+    half.body.truncate(half.body.len() / 2);
+    let (fetched, ..) = fetch_bars(vec![half.clone(), whole]).await;
     assert_eq!(fetched.unwrap().rows.len(), 3);
     // For ever: an error that says what was wrong.
-    let (fetched, ..) = fetch_bars(vec![cut(half, None)]).await;
+    let (fetched, ..) = fetch_bars(vec![half]).await;
     let error = fetched.unwrap_err().to_string();
     assert!(error.contains("no time series"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_the_body_is_asked_again() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let body = series(&values(at("2026-01-05T14:00:00Z"), 3)).to_string();
+    tokio::spawn(async move {
+        for sent in [body.len() / 2, body.len()] {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 4_096];
+            socket.read(&mut asked).await.unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            socket.write_all(head.as_bytes()).await.unwrap();
+            socket.write_all(&body.as_bytes()[..sent]).await.unwrap();
+        }
+    });
+    let vendor = Vendor::start(vec![reply(200, &json!({}))]).await;
+    let mut http = vendor.http();
+    http.point_at(&url);
+    let connector = bars_of("2025-12-01T00:00:00Z", "2026-01-05T16:00:00Z");
+    let fetched = all(&connector, &http, &TestPace::default(), 60, |_, _| ()).await.unwrap();
+    assert_eq!(fetched.rows.len(), 3);
 }
 
 #[tokio::test]
@@ -295,6 +312,25 @@ async fn pages_that_do_not_go_on_end() {
         "{error}"
     );
     assert_eq!(vendor.asked().len(), 2);
+}
+
+#[test]
+fn a_bar_in_progress_and_one_before_the_time_asked_for_are_left_out() {
+    let connector = TwelveData {
+        to: at("2026-01-05T16:00:00Z"),
+        now: at("2026-01-05T15:02:00Z"),
+        ..bars_of("2026-01-05T14:50:00Z", "2026-01-05T16:00:00Z")
+    };
+    let body = series(&values(at("2026-01-05T15:00:00Z"), 5)).to_string().into_bytes();
+    let answer = Answer {
+        status: 200,
+        retry_after: None,
+        body,
+    };
+    let page = connector.read(&at("2026-01-05T15:00:00Z"), &answer).unwrap();
+    let closes: Vec<String> = page.rows.iter().map(|bar| bar.close_time.to_string()).collect();
+    assert_eq!(closes, ["2026-01-05T15:00:00Z", "2026-01-05T14:55:00Z", "2026-01-05T14:50:00Z"]);
+    assert_eq!(page.next, None);
 }
 
 /// A vendor whose pages never end.

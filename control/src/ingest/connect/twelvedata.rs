@@ -77,7 +77,8 @@ impl Connector for TwelveData {
     }
 
     fn first(&self) -> UtcMillis {
-        self.to.min(self.now).bar_open()
+        let last = self.to.min(self.now).bar_open();
+        UtcMillis(last.0 - last.0.rem_euclid(BAR_INTERVAL_MS))
     }
 
     fn request(&self, at: &UtcMillis) -> Request {

@@ -168,7 +168,7 @@ fn the_real_macro_file_shows_its_known_gap_its_blanks_and_the_series_filled_forw
     let wti = &of("wti").jumps.rows;
     assert_eq!(
         wti[0].date.to_string(),
-        "2020-04-21",
+        "2020-04-22",
         "the week of negative oil: {wti:?}"
     );
 }
