@@ -6,6 +6,8 @@ pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
 pub const DATABASE_WAIT_S: u64 = 5;
 /// Largest artifact, in bytes: what the admission takes as an ONNX file.
 pub const ARTIFACT_BYTES_MAX: usize = contracts::limits::MODEL_BYTES_MAX;
+/// Files one manifest may name: a dataset has five, a training run some checkpoints and curves.
+pub const MANIFEST_FILES_MAX: usize = 64;
 /// A password counts as fresh for this long, in milliseconds: 15 minutes.
 pub const FRESH_LOGIN_MS: i64 = 15 * 60 * 1000;
 /// A directive is good for this long, in milliseconds: 7 days.

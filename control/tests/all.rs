@@ -16,6 +16,8 @@ mod bad_input;
 #[path = "all/cli/mod.rs"]
 mod cli;
 
+#[path = "all/artifacts.rs"]
+mod artifacts;
 #[path = "all/audit.rs"]
 mod audit;
 #[path = "all/backup.rs"]

@@ -93,6 +93,13 @@ impl Route {
         }
     }
 
+    fn put(path: &'static str, access: Access, summary: &'static str, handler: MethodRouter<Api>) -> Self {
+        Self {
+            method: Method::PUT,
+            ..Self::get(path, access, summary, handler)
+        }
+    }
+
     fn takes<T: utoipa::PartialSchema>(self) -> Self {
         self.carries("application/json", T::schema())
     }
@@ -103,6 +110,14 @@ impl Route {
 
     fn takes_text(self, media: &'static str) -> Self {
         self.carries(media, <String as utoipa::PartialSchema>::schema())
+    }
+
+    fn takes_bytes(self) -> Self {
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+        let bytes = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+        self.carries("application/octet-stream", bytes.into())
     }
 
     fn carries(self, media: &'static str, schema: Schema) -> Self {

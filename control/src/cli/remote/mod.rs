@@ -3,6 +3,7 @@
 //! What the server refuses is told with its code and becomes an exit code; with `--json` it goes to stdout as well: status, code, detail,
 //! and where the server names them path, line and changes.
 
+mod artifacts;
 mod client;
 mod login_file;
 mod refusal;
