@@ -34,6 +34,8 @@ mod kit;
 mod lineage;
 #[path = "all/looks.rs"]
 mod looks;
+#[path = "all/market/mod.rs"]
+mod market;
 #[path = "all/models.rs"]
 mod models;
 #[path = "all/more_tests.rs"]

@@ -15,6 +15,7 @@ mod extract;
 mod health;
 mod jobs;
 mod looks;
+mod market;
 mod metrics;
 mod models;
 mod moves;
@@ -139,6 +140,7 @@ fn rows() -> Vec<Route> {
         slots::routes(),
         jobs::routes(),
         looks::routes(),
+        market::routes(),
         moves::routes(),
         artifacts::routes(),
         engines::routes(),

@@ -43,6 +43,19 @@ impl Remote<'_> {
         Err(refusal.into_error(self.client.url()))
     }
 
+    /// Sends a request; none where what it asks for is not there.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn look(&mut self, call: Call) -> Result<Option<Reply>, CliError> {
+        let reply = self.client.send(call).await?;
+        match Refusal::of(&reply) {
+            None => Ok(Some(reply)),
+            Some(_) if reply.status == 404 && reply.problem => Ok(None),
+            Some(refusal) => Err(refusal.into_error(self.client.url())),
+        }
+    }
+
     /// Sends a request and answers with what came back; `text` makes a table of it.
     ///
     /// # Errors
