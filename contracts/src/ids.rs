@@ -117,6 +117,8 @@ ids! {
     ContractId, "a contract id", ID_BYTES_MAX, "";
     /// A training run, as its trainer names it.
     RunId, "a training run's id", ID_BYTES_MAX, "";
+    /// An ingest of market data.
+    IngestId, "an ingest's id", ID_BYTES_MAX, "";
     /// An engine process, as it names itself.
     EngineId, "an engine id", ID_BYTES_MAX, "";
     /// An environment such as `paper`, `prod` or `local`.

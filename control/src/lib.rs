@@ -21,6 +21,7 @@ pub mod inspect;
 pub mod jobs;
 pub mod keys;
 pub mod limits;
+pub mod market;
 pub mod markets;
 pub mod notify;
 pub mod promote;

@@ -6,6 +6,24 @@ pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
 pub const DATABASE_WAIT_S: u64 = 5;
 /// Largest artifact, in bytes: what the admission takes as an ONNX file.
 pub const ARTIFACT_BYTES_MAX: usize = contracts::limits::MODEL_BYTES_MAX;
+/// Largest registration of a dataset or a training run, in bytes: a manifest may name a thousand months of market data with their hashes.
+pub const MANIFEST_BYTES_MAX: usize = 1 << 20;
+/// Rows of one partition of market data: every five minutes of the longest month.
+pub const PARTITION_ROWS_MAX: usize = 31 * 288;
+/// Largest partition, in bytes: twice the six columns of its most rows, uncompressed.
+pub const PARTITION_BYTES_MAX: usize = 1 << 20;
+/// Months of one ingest: eight names over forty years.
+pub const INGEST_PARTITIONS_MAX: usize = 4_096;
+/// Largest declaration of a source, in bytes: a page of YAML.
+pub const SOURCE_BYTES_MAX: usize = 64 << 10;
+/// Largest ingest, in bytes: its most months with half a KiB each, and the source.
+pub const INGEST_BYTES_MAX: usize = INGEST_PARTITIONS_MAX * 512 + 2 * SOURCE_BYTES_MAX;
+/// Longest name of a vendor, of an instrument as a vendor calls it, or of a source, in bytes: as our own ids.
+pub const LABEL_BYTES_MAX: usize = contracts::limits::ID_BYTES_MAX;
+/// Revisions of one page: the months of forty years.
+pub const MARKET_PAGE_ROWS_MAX: u32 = 500;
+/// Files one manifest may name: a dataset has five, a training run some checkpoints and curves.
+pub const MANIFEST_FILES_MAX: usize = 64;
 /// A password counts as fresh for this long, in milliseconds: 15 minutes.
 pub const FRESH_LOGIN_MS: i64 = 15 * 60 * 1000;
 /// A directive is good for this long, in milliseconds: 7 days.
