@@ -97,6 +97,12 @@ macro_rules! ids {
 ids! {
     /// A tradable instrument, such as `USDCOP` or `BTC-USDT` (`/` and `:` allowed, as vendors write them).
     InstrumentId, "an instrument name", INSTRUMENT_BYTES_MAX, "/:";
+    /// A source of market data, as its file under `config/sources` names it.
+    SourceId, "a source name", ID_BYTES_MAX, "";
+    /// A vendor of market data, such as `twelvedata`.
+    VendorName, "a vendor's name", INSTRUMENT_BYTES_MAX, "";
+    /// What a vendor calls an instrument or a series, such as `USD/COP` or `DGS10`.
+    VendorId, "a vendor's id", ID_BYTES_MAX, "/:=^";
     /// A daily macro series, such as `dxy`.
     SeriesId, "a macro series name", INSTRUMENT_BYTES_MAX, "";
     /// A registered model: `{experiment}-{first 12 of bundle_hash}`.
@@ -111,6 +117,8 @@ ids! {
     ContractId, "a contract id", ID_BYTES_MAX, "";
     /// A training run, as its trainer names it.
     RunId, "a training run's id", ID_BYTES_MAX, "";
+    /// An ingest of market data.
+    IngestId, "an ingest's id", ID_BYTES_MAX, "";
     /// An engine process, as it names itself.
     EngineId, "an engine id", ID_BYTES_MAX, "";
     /// An environment such as `paper`, `prod` or `local`.

@@ -25,5 +25,6 @@ pub mod production;
 pub mod reason;
 mod schema;
 pub mod signing;
+pub mod strict;
 pub mod time;
 pub mod wire;

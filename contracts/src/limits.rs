@@ -48,11 +48,11 @@ pub const SERIES_MAX: usize = 32;
 /// Largest experiment in bytes: ten times the shipped example; also bounds what the YAML scanner may spend on nesting.
 pub const EXPERIMENT_BYTES_MAX: usize = 32 << 10;
 
-/// Deepest nesting of an experiment: its own sections go four deep.
-pub const EXPERIMENT_DEPTH_MAX: usize = 16;
+/// Deepest nesting of an experiment or a source file: their own sections go four deep.
+pub const DOCUMENT_DEPTH_MAX: usize = 16;
 
-/// Most values of an experiment with its aliases written out: a few hundred are used, an alias bomb has millions.
-pub const EXPERIMENT_NODES_MAX: usize = 4_096;
+/// Most values of such a document with its aliases written out: a few hundred are used, an alias bomb has millions.
+pub const DOCUMENT_NODES_MAX: usize = 4_096;
 
 /// Longest experiment name in bytes: with the hash, number and prefix of a proposal id it stays within [`ID_BYTES_MAX`].
 pub const EXPERIMENT_NAME_BYTES_MAX: usize = 64;
@@ -76,3 +76,15 @@ pub const OFFLINE_GRACE_HOURS_MAX: u32 = 168;
 
 /// Oldest bar that may get a decision, in seconds: beyond the bar interval the next bar is already there.
 pub const BAR_AGE_S_MAX: u32 = 300;
+
+/// Largest source file in bytes: fifty series take a fifth of this.
+pub const SOURCE_BYTES_MAX: usize = 32 << 10;
+
+/// Longest line of a file of rows, in bytes: vendors' widest rows stay below a hundredth of this; bounds what one row may cost.
+pub const ROW_BYTES_MAX: usize = 64 << 10;
+
+/// Most rows one file may hold: fifty years of bars around the clock; bounds the memory of a file that is read whole to 300 MB.
+pub const FILE_ROWS_MAX: u64 = 6_000_000;
+
+/// Most columns a file of rows may have.
+pub const FILE_COLUMNS_MAX: usize = 1_024;

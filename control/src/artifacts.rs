@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use contracts::hash::{ArtifactHash, Digest};
 
@@ -52,6 +53,49 @@ pub trait ArtifactStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`ArtifactError::Io`].
     fn list(&self) -> Result<Vec<ArtifactHash>, ArtifactError>;
+}
+
+/// Why something that names files is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NamedError {
+    /// One is not there, or not with its bytes: upload it, which also heals it.
+    #[error("the artifact store does not hold {name}, artifact {hash}, as its name says: upload it first")]
+    NotThere {
+        /// What it was called.
+        name: String,
+        /// Its hash.
+        hash: ArtifactHash,
+        /// What is wrong with it.
+        source: ArtifactError,
+    },
+    /// The file system's.
+    #[error("the artifact store cannot be used")]
+    Store(#[source] ArtifactError),
+}
+
+/// Reads and hashes every file of a list: all are there, or the first that is not is named.
+///
+/// # Errors
+/// [`NamedError`].
+///
+/// # Panics
+/// When the artifact store does.
+pub async fn require(
+    store: &Arc<dyn ArtifactStore>,
+    named: Vec<(String, ArtifactHash)>,
+) -> Result<(), NamedError> {
+    let store = store.clone();
+    let read = move || {
+        for (name, hash) in named {
+            store.get(hash).map_err(|source| match source {
+                ArtifactError::Io(_) => NamedError::Store(source),
+                _ => NamedError::NotThere { name, hash, source },
+            })?;
+        }
+        Ok(())
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    read.expect("reading files does not panic, and is waited for")
 }
 
 /// Artifacts as files `aa/<sha256>` under one directory.

@@ -6,6 +6,24 @@ pub const DATABASE_CONNECTIONS_MAX: u32 = 16;
 pub const DATABASE_WAIT_S: u64 = 5;
 /// Largest artifact, in bytes: what the admission takes as an ONNX file.
 pub const ARTIFACT_BYTES_MAX: usize = contracts::limits::MODEL_BYTES_MAX;
+/// Largest registration of a dataset or a training run, in bytes: a manifest may name a thousand months of market data with their hashes.
+pub const MANIFEST_BYTES_MAX: usize = 1 << 20;
+/// Rows of one partition of market data: every five minutes of the longest month.
+pub const PARTITION_ROWS_MAX: usize = 31 * 288;
+/// Largest partition, in bytes: twice the six columns of its most rows, uncompressed.
+pub const PARTITION_BYTES_MAX: usize = 1 << 20;
+/// Months of one ingest: eight names over forty years.
+pub const INGEST_PARTITIONS_MAX: usize = 4_096;
+/// Largest declaration of a source, in bytes: a page of YAML.
+pub const SOURCE_BYTES_MAX: usize = 64 << 10;
+/// Largest ingest, in bytes: its most months with half a KiB each, and the source.
+pub const INGEST_BYTES_MAX: usize = INGEST_PARTITIONS_MAX * 512 + 2 * SOURCE_BYTES_MAX;
+/// Longest name of a vendor, of an instrument as a vendor calls it, or of a source, in bytes: as our own ids.
+pub const LABEL_BYTES_MAX: usize = contracts::limits::ID_BYTES_MAX;
+/// Revisions of one page: the months of forty years.
+pub const MARKET_PAGE_ROWS_MAX: u32 = 500;
+/// Files one manifest may name: a dataset has five, a training run some checkpoints and curves.
+pub const MANIFEST_FILES_MAX: usize = 64;
 /// A password counts as fresh for this long, in milliseconds: 15 minutes.
 pub const FRESH_LOGIN_MS: i64 = 15 * 60 * 1000;
 /// A directive is good for this long, in milliseconds: 7 days.
@@ -146,3 +164,75 @@ pub const TRAINER_LINE_BYTES_MAX: u64 = 8 << 10;
 pub const TRAINING_FILE_BYTES_MAX: u64 = ARTIFACT_BYTES_MAX as u64;
 /// Who waits for a first vote asks how far it is this often, in milliseconds: as often as a job says it.
 pub const VERDICT_LOOK_MS: u64 = JOB_REPORT_MS / 4;
+
+/// Most requests per minute a source may ask a vendor for: ten a second, above every published plan.
+pub const REQUESTS_PER_MINUTE_MAX: u32 = 600;
+/// Rows of one kind that a report lists one by one; the rest is counted.
+pub const LISTED_MAX: usize = 1_000;
+/// A session with this many distinct closes or fewer is reported as stale: a session of 60 traded bars has dozens.
+pub const STALE_CLOSES_MAX: usize = 5;
+/// A bar is a jump when it moves this many times as far as the bars around it usually do: some twenty-five standard deviations, which
+/// one bar in several thousand of a real market shows.
+pub const JUMP_MEDIANS: f64 = 40.0;
+/// Bars on each side that are "around" a bar: a session of USD/COP.
+pub const JUMP_AROUND_BARS: usize = 60;
+/// With fewer moves around it a bar is not judged.
+pub const JUMP_AROUND_MIN: usize = 20;
+/// A close at this factor of the last one, or its inverse, is at another level; the strategy quarantines there.
+pub const LEVEL_FACTOR: f64 = 5.0;
+/// A next close within this share confirms another level; as in the strategy.
+pub const LEVEL_AGREES: f64 = 0.01;
+/// Hours that the times of a file may be wrong by: zones reach from -12 to +14.
+pub const SHIFT_HOURS_MAX: i64 = 14;
+/// A day with a smaller share of its bars outside the sessions is not held against other zones.
+pub const SHIFT_OUTSIDE_SHARE_MIN: f64 = 0.1;
+/// A shift explains a day when this share of its bars lies inside with it.
+pub const SHIFT_INSIDE_SHARE_MIN: f64 = 0.98;
+/// When another zone would explain this share of the bars, nothing is published unless somebody says so.
+pub const ALARM_SHIFTED_SHARE: f64 = 0.1;
+/// From this share on, flat bars are something to look at.
+pub const FLAT_SHARE_WARN: f64 = 0.1;
+/// Calendar days between two values of a daily series that are more than a week's holidays: features call a series stale then.
+pub const DAILY_GAP_DAYS_MAX: i32 = 7;
+/// The same for a monthly series.
+pub const MONTHLY_GAP_DAYS_MAX: i32 = 62;
+/// A daily value is a jump when it moves this many times as far as the series usually does.
+pub const DAILY_JUMP_MEDIANS: f64 = 20.0;
+/// With fewer changes a series' usual move is not known.
+pub const DAILY_JUMP_MIN: usize = 20;
+/// A series whose value stands for this many observations on average may be a slower one that was filled forward.
+pub const FILLED_RUN_MIN: f64 = 10.0;
+/// It is one when this share of its changes comes with the first observation of a month.
+pub const FILLED_MONTH_SHARE_MIN: f64 = 0.8;
+/// With fewer changes nothing is said about it.
+pub const FILLED_CHANGES_MIN: u64 = 6;
+/// Longest answer of a vendor, in bytes: the largest page of FRED is a quarter of this.
+pub const VENDOR_ANSWER_BYTES_MAX: usize = 32 << 20;
+/// A vendor's words in an error, in characters.
+pub const VENDOR_WORDS_CHARS_MAX: usize = 300;
+/// A connection to a vendor must be there after this long, in seconds.
+pub const VENDOR_CONNECT_S: u64 = 10;
+/// A vendor's answer must be there after this long, in seconds: the largest pages take some.
+pub const VENDOR_REQUEST_S: u64 = 60;
+/// Times one page is asked for.
+pub const FETCH_TRIES_MAX: u32 = 5;
+/// Pause before the second try, in milliseconds; it doubles.
+pub const FETCH_PAUSE_FIRST_MS: u64 = 1_000;
+/// Longest pause of our own, in milliseconds.
+pub const FETCH_PAUSE_MAX_MS: u64 = 60_000;
+/// A vendor that is asked too often is asked again after a minute, in milliseconds: the period of its count.
+pub const TOO_MANY_PAUSE_MS: u64 = 60_000;
+/// A vendor that asks for a longer pause is asked again after this, in seconds.
+pub const FETCH_WAIT_ASKED_MAX_S: u64 = 300;
+/// Pages of one fetch: fifty years of bars around the clock take as many.
+pub const FETCH_PAGES_MAX: u32 = 1_100;
+/// Bars on a page of Twelve Data: its most.
+pub const TWELVE_DATA_PAGE_ROWS: usize = 5_000;
+/// Rows on a page of FRED: its most.
+pub const FRED_PAGE_ROWS: usize = 100_000;
+/// Days of observations in one request to FRED: with [`FRED_REVISION_DAYS`] some 1,500 working days, below its 2,000 vintages.
+pub const FRED_WINDOW_DAYS: i32 = 4 * 365;
+/// Days after a window in which revisions are still seen.
+pub const FRED_REVISION_DAYS: i32 = 2 * 365;
+/// A first version that arrives later after its date than this says when an archive began and not when the value was published.
+pub const FRED_ARRIVAL_DAYS_MAX: i32 = 45;

@@ -16,6 +16,8 @@ mod bad_input;
 #[path = "all/cli/mod.rs"]
 mod cli;
 
+#[path = "all/artifacts.rs"]
+mod artifacts;
 #[path = "all/audit.rs"]
 mod audit;
 #[path = "all/backup.rs"]
@@ -32,6 +34,8 @@ mod kit;
 mod lineage;
 #[path = "all/looks.rs"]
 mod looks;
+#[path = "all/market/mod.rs"]
+mod market;
 #[path = "all/models.rs"]
 mod models;
 #[path = "all/more_tests.rs"]

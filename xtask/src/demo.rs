@@ -96,8 +96,19 @@ pub fn run(args: &Args) -> Result<(), String> {
     plane.login("vera")?;
     let digest = plane.show(&proposal)?;
 
-    let url = engine(&mut children, &programs, &folder, &plane, &bars, &cut, &args.speed)?;
-    eprintln!("\n{:.0} s from bars to a proposal and a running engine", begun.elapsed().as_secs_f64());
+    let url = engine(
+        &mut children,
+        &programs,
+        &folder,
+        &plane,
+        &bars,
+        &cut,
+        &args.speed,
+    )?;
+    eprintln!(
+        "\n{:.0} s from bars to a proposal and a running engine",
+        begun.elapsed().as_secs_f64()
+    );
     if args.yes {
         plane.approve(&proposal, &digest)?;
     } else {
@@ -141,7 +152,15 @@ fn engine(
         trusted_keys: &plane::trusted_keys(folder)?,
     };
     std::fs::write(&config, written.to_toml()).map_err(|error| format!("{}: {error}", config.display()))?;
-    let words = ["feed", "--speed", speed, "--listen", &feed_at, "--instrument", INSTRUMENT];
+    let words = [
+        "feed",
+        "--speed",
+        speed,
+        "--listen",
+        &feed_at,
+        "--instrument",
+        INSTRUMENT,
+    ];
     let mut feed = program(programs, "engine", &words);
     children.start("feed", bars.name(&mut feed, &bars.file))?;
     children.wait_for_port("feed", &feed_at, START_SECONDS)?;

@@ -1,5 +1,7 @@
 //! Where an axis has its lines: round numbers, and months.
 
+use contracts::time::DayNumber;
+
 use crate::outcome::BarRow;
 
 /// Lines of an axis, at most.
@@ -38,14 +40,22 @@ pub fn round_numbers(low: f64, high: f64) -> Vec<(f64, String)> {
 /// Places at which a month begins, with its name; every second, third, … where there are many.
 #[must_use]
 pub fn months(bars: &[BarRow]) -> Vec<(usize, String)> {
-    let month = |row: &BarRow| row.session.to_string().chars().take(7).collect::<String>();
+    months_of(bars.iter().map(|row| row.session))
+}
+
+/// The same of dates in order.
+#[must_use]
+pub fn months_of(dates: impl Iterator<Item = DayNumber>) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
-    for (at, row) in bars.iter().enumerate() {
-        if at == 0 || bars[at - 1].session != row.session {
-            let name = month(row);
-            if found.last().is_none_or(|(_, last)| *last != name) {
-                found.push((at, name));
-            }
+    let mut before: Option<DayNumber> = None;
+    for (at, date) in dates.enumerate() {
+        if before == Some(date) {
+            continue;
+        }
+        before = Some(date);
+        let month: String = date.to_string().chars().take(7).collect();
+        if found.last().is_none_or(|(_, last)| *last != month) {
+            found.push((at, month));
         }
     }
     let every = found.len().div_ceil(MONTHS).max(1);

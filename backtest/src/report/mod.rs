@@ -1,9 +1,10 @@
 //! One self-contained HTML page about a run: charts as inline SVG, no script, nothing fetched. All text in it is escaped.
 
-mod axis;
-mod chart;
-mod escape;
+pub mod axis;
+pub mod chart;
+pub mod escape;
 mod monthly;
+pub mod page;
 
 use std::fmt::Write as _;
 
@@ -12,13 +13,6 @@ use contracts::evidence::{CriterionResult, Metrics};
 use self::chart::{Mark, histogram, line, number};
 use self::escape::escape;
 use crate::outcome::Outcome;
-
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:1040px;margin:2em auto;padding:0 1em;color:#1b1f24;background:#fff}\
-h1{font-size:1.5em}h2{font-size:1.1em;margin:1.6em 0 .4em}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
-td,th{padding:.2em .7em;border-bottom:1px solid #d8dee4;text-align:right}td:first-child,th:first-child{text-align:left}\
-svg{width:100%;height:auto}svg text{font-size:11px;fill:#57606a}polyline{fill:none;stroke:#0969da;stroke-width:1.2}rect{fill:#0969da}\
-.grid{stroke:#eaeef2}circle{fill-opacity:.7}.lost{color:#cf222e}.note{margin:.4em 0}h1{overflow-wrap:anywhere}code{overflow-wrap:anywhere}.long{fill:#1a7f37}.short{fill:#cf222e}.exit{fill:#6e7781}.missed{color:#cf222e;font-weight:600}\
-.note{background:#fff8c5;padding:.6em .9em}";
 
 /// What a page is about.
 #[derive(Debug, Clone, Copy)]
@@ -39,18 +33,18 @@ pub struct Report<'a> {
 #[must_use]
 pub fn html(report: &Report<'_>) -> String {
     let outcome = report.outcome;
-    let title = escape(report.title);
-    let mut page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>\
-         <p>{} · {} to {} · {} sessions · {} bars · fingerprint <code>{}</code></p>",
-        escape(outcome.instrument.as_str()),
-        report.metrics.test_period_start,
-        report.metrics.test_period_end,
-        report.metrics.sessions,
-        outcome.bars.len(),
-        outcome.fingerprint.to_hex()
+    let mut page = page::begin(report.title);
+    push(
+        &mut page,
+        format_args!(
+            "<p>{} · {} to {} · {} sessions · {} bars · fingerprint <code>{}</code></p>",
+            escape(outcome.instrument.as_str()),
+            report.metrics.test_period_start,
+            report.metrics.test_period_end,
+            report.metrics.sessions,
+            outcome.bars.len(),
+            outcome.fingerprint.to_hex()
+        ),
     );
     if let Some(at) = outcome.ruined {
         push(
@@ -69,7 +63,7 @@ pub fn html(report: &Report<'_>) -> String {
     page.push_str(&charts(outcome));
     page.push_str(&monthly::table(outcome));
     page.push_str(&figures(report.metrics));
-    page.push_str("</body></html>\n");
+    page.push_str(page::END);
     page
 }
 

@@ -1,6 +1,5 @@
 //! What the sections of an experiment must be by themselves and to each other.
 
-use super::tree::Step;
 use super::{
     DateRange, EnvironmentSection, EvaluationSection, Experiment, Gate, OnStale, PpoSection, Promotion,
     RewardSection, TrainingSection,
@@ -10,6 +9,7 @@ use crate::limits::{
     BAR_AGE_S_MAX, COMMAND_WORDS_MAX, DESCRIPTION_BYTES_MAX, EXPERIMENT_NAME_BYTES_MAX, NET_LAYERS_MAX,
     NET_UNITS_MAX, OFFLINE_GRACE_HOURS_MAX, OUTPUT_NAME_BYTES_MAX, WAIT_DAYS_MAX,
 };
+use crate::strict::Step;
 
 /// How far the sum of the reward weights may be from 1: six decimals of thirds still pass, a forgotten weight does not.
 pub const WEIGHTS_TOLERANCE: f64 = 1e-6;

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::diff::{Change, diff};
-use super::tree::Step;
 use super::{Experiment, ExperimentError, Parsed, parse};
 use crate::features::{FeatureContract, LoadContractError, load_contract};
 use crate::hash::{ConfigHash, FeatureContractHash, FeatureOrderHash, RewardHash, SourceHash};
 use crate::ids::{ContractId, ExperimentName};
 use crate::schema::schema_tag;
+use crate::strict::Step;
 use crate::time::UtcMillis;
 
 schema_tag!(

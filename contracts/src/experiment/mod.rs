@@ -13,7 +13,6 @@ mod parse;
 mod promotion;
 mod reward;
 mod training;
-mod tree;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

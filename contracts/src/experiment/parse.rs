@@ -1,16 +1,15 @@
 //! From a researcher's file to an [`Experiment`], strictly.
 //!
-//! In this order: size, YAML within limits ([`super::tree`]), types, then what the sections must be by themselves and to each other
+//! In this order: size, YAML within limits ([`crate::strict`]), types, then what the sections must be by themselves and to each other
 //! ([`super::check`]). Every error names the path inside the file and its line.
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::tree::{self, Step};
 use super::{Experiment, check};
 use crate::hash::{ConfigHash, RewardHash, SourceHash};
 use crate::jcs;
 use crate::limits::EXPERIMENT_BYTES_MAX;
+use crate::strict::{Fault, Step, StrictError, read, tree, without, word};
 
 /// An experiment with its hashes.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,15 +92,25 @@ impl ExperimentError {
 
     /// A fault at a path of a text that is YAML.
     pub(super) fn at(yaml: &str, file: &str, path: &[Step], detail: String) -> Self {
-        Self::Value {
-            file: file.to_owned(),
-            line: tree::line_of(yaml, path),
-            path: if path.is_empty() {
-                "the document".to_owned()
-            } else {
-                tree::display(path)
+        StrictError::at(yaml, file, path, detail).into()
+    }
+}
+
+impl From<StrictError> for ExperimentError {
+    fn from(error: StrictError) -> Self {
+        match error {
+            StrictError::Syntax { file, line, detail } => Self::Syntax { file, line, detail },
+            StrictError::Value {
+                file,
+                path,
+                line,
+                detail,
+            } => Self::Value {
+                file,
+                path,
+                line,
+                detail,
             },
-            detail,
         }
     }
 }
@@ -118,27 +127,8 @@ pub fn parse(yaml: &[u8], path_for_messages: &str) -> Result<Parsed, ExperimentE
             bytes: yaml.len(),
         });
     }
-    let text = std::str::from_utf8(yaml).map_err(|error| ExperimentError::Syntax {
-        file: file.to_owned(),
-        line: 1 + yaml[..error.valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count(),
-        detail: "no UTF-8".to_owned(),
-    })?;
+    let (text, whole) = tree::of_bytes(yaml, file)?;
     let at = |path: &[Step], detail: String| ExperimentError::at(text, file, path, detail);
-    let whole = tree::read(text).map_err(|error| {
-        let (file, line, detail) = (file.to_owned(), error.line, error.detail);
-        match error.path {
-            None => ExperimentError::Syntax { file, line, detail },
-            Some(path) => ExperimentError::Value {
-                file,
-                path,
-                line,
-                detail,
-            },
-        }
-    })?;
     let experiment = typed(&whole).map_err(|fault| at(&fault.path, fault.detail))?;
     if let Some((path, detail)) = check::fault(&experiment) {
         return Err(at(&path, detail));
@@ -152,12 +142,6 @@ pub fn parse(yaml: &[u8], path_for_messages: &str) -> Result<Parsed, ExperimentE
         date_ranges_version: date_ranges.short(16),
         experiment,
     })
-}
-
-#[derive(Debug)]
-struct Fault {
-    path: Vec<Step>,
-    detail: String,
 }
 
 fn typed(whole: &Value) -> Result<Experiment, Fault> {
@@ -210,64 +194,6 @@ struct MapFields {
     map: [i8; 3],
     #[serde(default)]
     action_output: Option<String>,
-}
-
-/// The word under `key`, one of `words`.
-fn word<'a>(section: &'a Value, key: &str, at: &[Step], words: &[&str]) -> Result<&'a str, Fault> {
-    let mut path = at.to_vec();
-    path.push(Step::Key(key.to_owned()));
-    let fault = |detail| Fault { path, detail };
-    match section.get(key) {
-        None => Err(fault(format!(
-            "is missing, one of {} is expected",
-            words.join(", ")
-        ))),
-        Some(Value::String(word)) if words.contains(&word.as_str()) => Ok(word),
-        Some(other) => Err(fault(format!("{other} is none of {}", words.join(", ")))),
-    }
-}
-
-fn without(section: &Value, keys: &[&str]) -> Value {
-    let mut section = section.clone();
-    if let Some(members) = section.as_object_mut() {
-        members.retain(|key, _| !keys.contains(&key.as_str()));
-    }
-    section
-}
-
-fn read<T: DeserializeOwned>(value: &Value, at: Vec<Step>) -> Result<T, Fault> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let mut path = at;
-        let mut here = Some(value);
-        for segment in error.path() {
-            use serde_path_to_error::Segment;
-            match segment {
-                Segment::Seq { index } => {
-                    path.push(Step::Index(*index));
-                    here = here.and_then(|value| value.get(index));
-                }
-                Segment::Map { key } | Segment::Enum { variant: key } => {
-                    path.push(Step::Key(key.clone()));
-                    here = here.and_then(|value| value.get(key));
-                }
-                Segment::Unknown => {}
-            }
-        }
-        let detail = error.inner().to_string();
-        // Of a wrong key serde names the map: the key is in the message.
-        if let Some(key) = quoted(&detail) {
-            let there = here.and_then(|value| value.get(key)).is_some();
-            let missing = detail.starts_with("missing field");
-            if there && detail.starts_with("unknown") || missing {
-                path.push(Step::Key(key.to_owned()));
-            }
-        }
-        Fault { path, detail }
-    })
-}
-
-fn quoted(text: &str) -> Option<&str> {
-    text.split('`').nth(1)
 }
 
 #[cfg(test)]

@@ -54,6 +54,39 @@ impl std::str::FromStr for Columns {
     }
 }
 
+/// Where the one column of a name is, whatever its case.
+pub(super) fn one_named(path: &Path, header: &[String], name: &str) -> Result<Option<usize>, FileError> {
+    let mut found = header
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| column.trim().eq_ignore_ascii_case(name));
+    let first = found.next();
+    match found.next() {
+        None => Ok(first.map(|(at, _)| at)),
+        Some(_) => Err(FileError::Twice {
+            path: path.to_owned(),
+            column: name.to_owned(),
+        }),
+    }
+}
+
+impl Columns {
+    /// Names to look for in lines that need not all have the same fields.
+    pub(super) fn wanted(&self) -> Vec<String> {
+        let named = [
+            (&self.open, "open"),
+            (&self.high, "high"),
+            (&self.low, "low"),
+            (&self.close, "close"),
+            (&self.volume, "volume"),
+        ];
+        let named = named
+            .into_iter()
+            .map(|(name, usual)| name.clone().unwrap_or_else(|| usual.to_owned()));
+        self.time.iter().cloned().chain(named).collect()
+    }
+}
+
 const TIME_NAMES: [&str; 5] = ["ts_utc", "timestamp", "time", "datetime", "close_time"];
 
 /// Places of the columns in one file.
@@ -68,19 +101,24 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub fn find(path: &Path, header: Vec<String>, columns: &Columns) -> Result<Self, FileError> {
-        let missing = |field| FileError::Column {
+    pub fn find(path: &Path, header: &[String], columns: &Columns) -> Result<Self, FileError> {
+        let missing = |field: &str| FileError::Column {
             path: path.to_owned(),
-            field,
+            field: field.to_owned(),
             found: header.join(", "),
         };
-        let place = |name: &str| header.iter().position(|h| h.trim().eq_ignore_ascii_case(name));
-        let find = |field: &'static str, named: &Option<String>, usual: &[&str]| match named {
-            Some(name) => place(name).ok_or_else(|| missing(field)),
-            None => usual
-                .iter()
-                .find_map(|name| place(name))
-                .ok_or_else(|| missing(field)),
+        let place = |name: &str| one_named(path, header, name);
+        let find = |field: &str, named: &Option<String>, usual: &[&str]| {
+            let names: &[&str] = match named {
+                Some(name) => &[name.as_str()],
+                None => usual,
+            };
+            for name in names {
+                if let Some(at) = place(name)? {
+                    return Ok(at);
+                }
+            }
+            Err(missing(field))
         };
         let time = find("time", &columns.time, &TIME_NAMES)?;
         let prices = [
@@ -91,13 +129,13 @@ impl Places {
         ];
         let volume = match &columns.volume {
             Some(_) => Some(find("volume", &columns.volume, &[])?),
-            None => place("volume"),
+            None => place("volume")?,
         };
         Ok(Self {
             time,
             prices,
             volume,
-            names: header,
+            names: header.to_vec(),
         })
     }
 
@@ -119,7 +157,7 @@ mod tests {
     fn columns_are_found_by_name_in_any_order() {
         let places = Places::find(
             Path::new("x.csv"),
-            header("volume,Close,low,high,open,TS_UTC"),
+            &header("volume,Close,low,high,open,TS_UTC"),
             &Columns::default(),
         )
         .unwrap();
@@ -134,14 +172,14 @@ mod tests {
         let columns: Columns = "time=when, close=last".parse().unwrap();
         let places = Places::find(
             Path::new("x.csv"),
-            header("time,when,open,high,low,close,last"),
+            &header("time,when,open,high,low,close,last"),
             &columns,
         )
         .unwrap();
         assert_eq!((places.time, places.prices[3]), (1, 6));
         let error = Places::find(
             Path::new("x.csv"),
-            header("time,open,high,close"),
+            &header("time,open,high,close"),
             &Columns::default(),
         )
         .unwrap_err();
@@ -150,5 +188,11 @@ mod tests {
             "x.csv: no column for low; found time, open, high, close; name it with --columns low=NAME"
         );
         assert!("clsoe=x".parse::<Columns>().is_err());
+        let error = Places::find(
+            Path::new("x.csv"),
+            &header("time,open,high,low,close,CLOSE"),
+            &Columns::default(),
+        );
+        assert!(matches!(error, Err(FileError::Twice { .. })));
     }
 }

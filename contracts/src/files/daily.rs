@@ -4,9 +4,13 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use super::csv;
-use super::error::{FileError, RowFault, shown};
-use super::time::parse_time;
+use jiff::tz::TimeZone;
+
+use super::cells::{Cells, Column};
+use super::columns::one_named;
+use super::error::{FileError, RowFault};
+use super::format::Format;
+use super::rows;
 use crate::ids::SeriesId;
 use crate::time::{DayNumber, UtcMillis};
 
@@ -32,54 +36,173 @@ pub struct DailyFile {
     pub rows: Vec<DailyRow>,
 }
 
-/// Reads a `.csv` or `.csv.gz` of daily values.
+/// How the rows of a file of daily values are to be understood.
+#[derive(Debug, Clone)]
+pub struct DailyScan {
+    /// Column of the observation date.
+    pub date: String,
+    /// Column of the arrival.
+    pub arrived_at: Option<String>,
+    /// Columns of the series; all other columns without it.
+    pub values: Option<Vec<String>>,
+    /// The zone of arrivals that name none.
+    pub zone: Option<TimeZone>,
+    /// The format; by the file's name without it.
+    pub format: Option<Format>,
+}
+
+impl Default for DailyScan {
+    fn default() -> Self {
+        Self {
+            date: "date".to_owned(),
+            arrived_at: Some("arrived_at".to_owned()),
+            values: None,
+            zone: None,
+            format: None,
+        }
+    }
+}
+
+/// A row: values in the order of the columns, with what is wrong where one cannot be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DailyLine {
+    /// Observation date.
+    pub date: DayNumber,
+    /// Arrival, where the file has one.
+    pub arrived_at: Option<UtcMillis>,
+    /// The values; a blank cell is no observation.
+    pub values: Vec<Result<Option<f64>, RowFault>>,
+}
+
+struct DailyPlaces {
+    names: Vec<String>,
+    date: usize,
+    arrived_at: Option<usize>,
+    values: Vec<usize>,
+}
+
+impl DailyPlaces {
+    fn find(path: &Path, header: &[String], scan: &DailyScan) -> Result<Self, FileError> {
+        let missing = |field: &str| FileError::Column {
+            path: path.to_owned(),
+            field: field.to_owned(),
+            found: header.join(", "),
+        };
+        let place = |name: &str| one_named(path, header, name);
+        let date = place(&scan.date)?.ok_or_else(|| missing(&scan.date))?;
+        let arrived_at = match &scan.arrived_at {
+            Some(name) => place(name)?,
+            None => None,
+        };
+        let values = match &scan.values {
+            Some(names) => names
+                .iter()
+                .map(|name| place(name)?.ok_or_else(|| missing(name)))
+                .collect::<Result<_, _>>()?,
+            None => (0..header.len())
+                .filter(|at| *at != date && Some(*at) != arrived_at)
+                .collect(),
+        };
+        Ok(Self {
+            names: header.to_vec(),
+            date,
+            arrived_at,
+            values,
+        })
+    }
+
+    fn read(&self, cells: &dyn Cells, zone: Option<&TimeZone>) -> Result<DailyLine, RowFault> {
+        let column = |at: usize| Column {
+            at,
+            name: &self.names[at],
+        };
+        let arrived_at = match self.arrived_at {
+            Some(at) => column(at).time_if_there(cells, zone)?,
+            None => None,
+        };
+        let value = |at: &usize| {
+            let value = column(*at).number_if_there(cells)?;
+            match value.filter(|value| !value.is_finite()) {
+                None => Ok(value),
+                Some(value) => Err(RowFault::Number {
+                    column: self.names[*at].clone(),
+                    text: value.to_string(),
+                }),
+            }
+        };
+        Ok(DailyLine {
+            date: column(self.date).date(cells)?,
+            arrived_at,
+            values: self.values.iter().map(value).collect(),
+        })
+    }
+}
+
+/// Reads a file of daily values row by row: calls `begin` with the names of the series' columns, then `row` with each row's line and what
+/// it holds, or what is wrong with it.
+///
+/// # Errors
+/// [`FileError`] for a file that cannot be read at all, and whatever `begin` and `row` refuse.
+pub fn scan_daily(
+    path: &Path,
+    scan: &DailyScan,
+    begin: impl FnOnce(&[String]) -> Result<(), FileError>,
+    mut row: impl FnMut(u64, Result<DailyLine, RowFault>) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    let mut wanted = scan.values.clone().unwrap_or_default();
+    wanted.extend(scan.arrived_at.clone());
+    let begin = |header: &[String]| {
+        let places = DailyPlaces::find(path, header, scan)?;
+        let names: Vec<String> = places.values.iter().map(|at| header[*at].clone()).collect();
+        begin(&names)?;
+        Ok(places)
+    };
+    rows::each(path, scan.format, &wanted, begin, |places, line, cells| {
+        row(
+            line,
+            cells.and_then(|cells| places.read(cells, scan.zone.as_ref())),
+        )
+    })
+}
+
+/// Reads a `.csv`, `.csv.gz`, `.parquet`, `.jsonl` or `.jsonl.gz` of daily values.
 ///
 /// # Errors
 /// [`FileError`] naming file, line and fault.
 pub fn read_daily(path: &Path) -> Result<DailyFile, FileError> {
-    let mut reader = csv::open(path)?;
-    let header = csv::header(path, &mut reader)?;
-    let missing = |field| FileError::Column {
-        path: path.to_owned(),
-        field,
-        found: header.join(", "),
+    let DailyFile { mut series, mut rows } = DailyFile::default();
+    let begin = |names: &[String]| {
+        for name in names {
+            series.push(SeriesId::parse(name).map_err(|_| FileError::Column {
+                path: path.to_owned(),
+                field: "a series with a usable name".to_owned(),
+                found: names.join(", "),
+            })?);
+        }
+        Ok(())
     };
-    let date_at = header
-        .iter()
-        .position(|name| name == "date")
-        .ok_or_else(|| missing("date"))?;
-    let arrived_at_at = header.iter().position(|name| name == "arrived_at");
-    let mut file = DailyFile::default();
-    let mut places = Vec::new();
-    for (at, name) in header.iter().enumerate() {
-        if at != date_at && Some(at) != arrived_at_at {
-            file.series
-                .push(SeriesId::parse(name).map_err(|_| missing("a series with a usable name"))?);
-            places.push(at);
-        }
-    }
-    let mut record = ::csv::StringRecord::new();
-    loop {
-        let line = reader.position().line();
-        if !reader
-            .read_record(&mut record)
-            .map_err(|error| csv::broken(path, line, error))?
-        {
-            return Ok(file);
-        }
-        read_row(
-            &record,
-            &header,
-            (date_at, arrived_at_at),
-            &places,
-            &mut file.rows,
-        )
-        .map_err(|fault| FileError::Row {
+    let row = |line: u64, read: Result<DailyLine, RowFault>| {
+        let refused = |fault| FileError::Row {
             path: path.to_owned(),
             line,
             fault,
-        })?;
-    }
+        };
+        let read = read.map_err(refused)?;
+        for (series, value) in read.values.into_iter().enumerate() {
+            let Some(value) = value.map_err(refused)? else {
+                continue;
+            };
+            rows.push(DailyRow {
+                series,
+                date: read.date,
+                value,
+                arrived_at: read.arrived_at,
+            });
+        }
+        Ok(())
+    };
+    scan_daily(path, &DailyScan::default(), begin, row)?;
+    Ok(DailyFile { series, rows })
 }
 
 /// Writes daily values as CSV: `date`, `arrived_at` where a row has one, a column per series; they read back in the same order, to the same
@@ -108,43 +231,6 @@ pub fn write_daily_csv(path: &Path, file: &DailyFile) -> Result<(), FileError> {
         writeln!(out, "{}", cells.join(",")).map_err(failed())?;
     }
     out.flush().map_err(failed())
-}
-
-fn read_row(
-    record: &::csv::StringRecord,
-    header: &[String],
-    (date_at, arrived_at_at): (usize, Option<usize>),
-    places: &[usize],
-    rows: &mut Vec<DailyRow>,
-) -> Result<(), RowFault> {
-    let cell = |at: usize| record.get(at).unwrap_or("");
-    let date = DayNumber::parse(cell(date_at)).map_err(|_| RowFault::Date {
-        column: "date".to_owned(),
-        text: shown(cell(date_at)),
-    })?;
-    let arrived_at = match arrived_at_at.map(cell) {
-        Some(text) if !text.is_empty() => Some(parse_time(text, "arrived_at")?),
-        _ => None,
-    };
-    for (series, at) in places.iter().enumerate() {
-        if cell(*at).is_empty() {
-            continue;
-        }
-        let value = csv::number(cell(*at), &header[*at])?;
-        if !value.is_finite() {
-            return Err(RowFault::Number {
-                column: header[*at].clone(),
-                text: shown(cell(*at)),
-            });
-        }
-        rows.push(DailyRow {
-            series,
-            date,
-            value,
-            arrived_at,
-        });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -33,6 +33,30 @@ pub enum RowFault {
         /// The cell, cut at 64 characters.
         text: String,
     },
+    /// A local time that its zone skips or has twice.
+    #[error(
+        "`{text}` in column `{column}` comes twice or never in {zone}: the clock changes there; give it an offset"
+    )]
+    Ambiguous {
+        /// Column.
+        column: String,
+        /// The cell, cut at 64 characters.
+        text: String,
+        /// The zone that local times are in.
+        zone: String,
+    },
+    /// A JSON line without a field that must be there.
+    #[error("the object has no `{column}`")]
+    Absent {
+        /// The field.
+        column: String,
+    },
+    /// A line that is no JSON object.
+    #[error("the line is no JSON object: {detail}")]
+    Json {
+        /// What the reader said.
+        detail: String,
+    },
     /// A cell is no date.
     #[error("`{text}` in column `{column}` is not a date such as 2026-01-02")]
     Date {
@@ -104,7 +128,7 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// What was looked for.
-        field: &'static str,
+        field: String,
         /// The header.
         found: String,
     },
@@ -117,6 +141,34 @@ pub enum FileError {
         line: u64,
         /// What is wrong.
         fault: RowFault,
+    },
+    /// Two columns have the name that is looked for.
+    #[error("{}: two columns are named `{column}`; which one is meant cannot be told", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+    },
+    /// More rows or columns than one file may have, or a row that does not end.
+    #[error("{}: more than {most} {what}; split the file", path.display())]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// Of what.
+        what: &'static str,
+        /// How many are allowed.
+        most: u64,
+    },
+    /// The column's name says UTC, the caller names another zone.
+    #[error("{}: the column `{column}` says its times are UTC, the zone given is {zone}", path.display())]
+    Zone {
+        /// The file.
+        path: PathBuf,
+        /// The time column.
+        column: String,
+        /// The zone given.
+        zone: String,
     },
     /// The file says another stamp than the caller; one of the two is wrong.
     #[error("{}: the column close_time says the stamp is `close`, --stamp says `open`", path.display())]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, LogicalType};
 use parquet::data_type::{DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
@@ -12,11 +12,9 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::record::Field;
 use parquet::schema::parser::parse_message_type;
 
-use super::columns::{Columns, Places};
+use super::cells::{Cell, Cells};
 use super::error::{FileError, RowFault};
-use super::time::{from_unix, parse_time};
 use crate::bar::Bar;
-use crate::time::UtcMillis;
 
 /// Schema of the files this crate writes.
 const BARS_SCHEMA: &str = "message bars {
@@ -28,77 +26,56 @@ const BARS_SCHEMA: &str = "message bars {
     required double volume;
 }";
 
-/// As [`super::csv::rows`].
-pub(super) fn rows(
+struct Record<'a> {
+    cells: &'a [(String, Field)],
+    /// Columns of timestamps that say they are local.
+    local: &'a [bool],
+}
+
+impl Cells for Record<'_> {
+    fn cell(&self, at: usize) -> Cell<'_> {
+        let Some((_, field)) = self.cells.get(at) else {
+            return Cell::Short(self.cells.len());
+        };
+        match field {
+            Field::TimestampMillis(ms) if self.local[at] => Cell::Local(*ms),
+            Field::TimestampMicros(us) if self.local[at] && us % 1_000 == 0 => Cell::Local(us / 1_000),
+            field => Cell::Field(field),
+        }
+    }
+}
+
+/// As [`super::rows::each`].
+pub(super) fn rows<P>(
     path: &Path,
-    columns: &Columns,
-    mut begin: impl FnMut(&Places) -> Result<(), FileError>,
-    mut row: impl FnMut(u64, Result<(UtcMillis, Bar), RowFault>) -> Result<(), FileError>,
+    begin: impl FnOnce(&[String]) -> Result<P, FileError>,
+    mut row: impl FnMut(&P, u64, Result<&dyn Cells, RowFault>) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     let file = File::open(path).map_err(FileError::io(path))?;
     let reader = SerializedFileReader::new(file).map_err(FileError::parquet(path))?;
     let schema = reader.metadata().file_metadata().schema().get_fields();
-    let names = schema.iter().map(|field| field.name().to_owned()).collect();
-    let places = Places::find(path, names, columns)?;
-    begin(&places)?;
+    let names: Vec<String> = schema.iter().map(|field| field.name().to_owned()).collect();
+    let local: Vec<bool> = schema
+        .iter()
+        .map(|field| {
+            matches!(
+                field.get_basic_info().logical_type_ref(),
+                Some(LogicalType::Timestamp(kind)) if !kind.is_adjusted_to_u_t_c
+            )
+        })
+        .collect();
+    let begun = begin(&names)?;
     let records = reader.get_row_iter(None).map_err(FileError::parquet(path))?;
     for (line, record) in (1..).zip(records) {
         let record = record.map_err(FileError::parquet(path))?;
         let cells: Vec<(String, Field)> = record.into_columns();
-        row(line, read(&cells, &places))?;
+        let record = Record {
+            cells: &cells,
+            local: &local,
+        };
+        row(&begun, line, Ok(&record))?;
     }
     Ok(())
-}
-
-fn read(cells: &[(String, Field)], places: &Places) -> Result<(UtcMillis, Bar), RowFault> {
-    let value = |at: usize| number(&cells[at].1, &cells[at].0);
-    let time = time(&cells[places.time].1, &cells[places.time].0)?;
-    let [open, high, low, close] = places.prices;
-    let volume = match places.volume {
-        Some(at) if cells[at].1 != Field::Null => value(at)?,
-        _ => 0.0,
-    };
-    let bar = Bar {
-        close_time: time,
-        open: value(open)?,
-        high: value(high)?,
-        low: value(low)?,
-        close: value(close)?,
-        volume,
-    };
-    Ok((time, bar))
-}
-
-fn number(field: &Field, column: &str) -> Result<f64, RowFault> {
-    Ok(match field {
-        Field::Double(x) => *x,
-        Field::Float(x) => f64::from(*x),
-        Field::Int(x) => f64::from(*x),
-        Field::UInt(x) => f64::from(*x),
-        Field::Short(x) => f64::from(*x),
-        // Volumes as integers: exact below 2^53, which no venue's five minutes reach.
-        Field::Long(x) => *x as f64,
-        Field::ULong(x) => *x as f64,
-        Field::Str(text) => super::csv::number(text, column)?,
-        _ => {
-            return Err(RowFault::Type {
-                column: column.to_owned(),
-            });
-        }
-    })
-}
-
-fn time(field: &Field, column: &str) -> Result<UtcMillis, RowFault> {
-    let refused = || RowFault::Type {
-        column: column.to_owned(),
-    };
-    match field {
-        Field::TimestampMillis(ms) => Ok(UtcMillis(*ms)),
-        Field::TimestampMicros(us) if us % 1_000 == 0 => Ok(UtcMillis(us / 1_000)),
-        Field::Long(unix) => from_unix(*unix).ok_or_else(refused),
-        Field::Str(text) => parse_time(text, column),
-        _ => Err(refused()),
-    }
 }
 
 /// Writes bars with [`BARS_SCHEMA`].

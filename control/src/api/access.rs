@@ -25,12 +25,12 @@ pub enum Access {
     Open,
     /// Whoever shows who they are; the operation itself decides, and audits whom it refuses.
     Anybody,
-    /// People with one of these roles, tokens with this scope.
+    /// People with one of these roles, tokens with one of these scopes.
     Only {
         /// People's roles.
         roles: &'static [Role],
-        /// A token's scope.
-        scope: Option<Scope>,
+        /// A token's scopes.
+        scopes: &'static [Scope],
     },
 }
 
@@ -45,32 +45,38 @@ pub(crate) const READERS: &[Role] = &[
 /// People who read.
 pub(crate) const READ: Access = Access::Only {
     roles: READERS,
-    scope: None,
+    scopes: &[],
 };
 /// People who read, and what a researcher's programs look up.
 pub(crate) const RESEARCH_READ: Access = Access::Only {
     roles: READERS,
-    scope: Some(Scope::ResearchWrite),
+    scopes: &[Scope::ResearchWrite],
 };
 /// What researchers and their programs register.
 pub(crate) const RESEARCH_WRITE: Access = Access::Only {
     roles: &[Role::Researcher],
-    scope: Some(Scope::ResearchWrite),
+    scopes: &[Scope::ResearchWrite],
 };
 /// People who administrate.
 pub(crate) const ADMIN: Access = Access::Only {
     roles: &[Role::Admin],
-    scope: None,
+    scopes: &[],
 };
 /// The engine of a slot.
 pub(crate) const ENGINE: Access = Access::Only {
     roles: &[],
-    scope: Some(Scope::EngineSync),
+    scopes: &[Scope::EngineSync],
 };
 /// The engine of a slot, and people who read.
 pub(crate) const ENGINE_OR_READ: Access = Access::Only {
     roles: READERS,
-    scope: Some(Scope::EngineSync),
+    scopes: &[Scope::EngineSync],
+};
+
+/// Files by their hash: the engine of a slot, people who read, and a researcher's programs.
+pub(crate) const FILES_READ: Access = Access::Only {
+    roles: READERS,
+    scopes: &[Scope::EngineSync, Scope::ResearchWrite],
 };
 
 impl Access {
@@ -80,8 +86,8 @@ impl Access {
         match (self, &actor.via) {
             (Self::Open | Self::Anybody, _) => true,
             (Self::Only { roles, .. }, Via::Password { .. }) => actor.has_any(roles),
-            (Self::Only { scope, .. }, Via::Token { scopes, .. }) => {
-                scope.is_some_and(|scope| scopes.contains(&scope))
+            (Self::Only { scopes: wanted, .. }, Via::Token { scopes, .. }) => {
+                wanted.iter().any(|scope| scopes.contains(scope))
             }
             (Self::Only { .. }, Via::Control) => false,
         }

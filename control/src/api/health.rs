@@ -19,7 +19,7 @@ use crate::auth::Scope;
 pub(super) fn routes() -> Vec<Route> {
     let metrics_access = Access::Only {
         roles: READERS,
-        scope: Some(Scope::MetricsRead),
+        scopes: &[Scope::MetricsRead],
     };
     vec![
         Route::get("/healthz", Access::Open, "It lives", get(async || "ok\n")),

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use contracts::evidence::{ExecutionSettings, Fingerprint, Metrics};
-use contracts::hash::BundleHash;
+use contracts::hash::{ArtifactHash, BundleHash};
 use contracts::ids::{ContractId, InstrumentId, ModelId};
 use contracts::time::DayNumber;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use super::access::{Caller, RESEARCH_READ, RESEARCH_WRITE};
 use super::extract::{Json, Path, Query};
 use super::problem::Problem;
 use super::{Api, Route};
-use crate::backtests::{self, RecordError};
+use crate::backtests::{self, NewBacktest, RecordError, RunFiles};
 use crate::limits::{PAGE_ROWS, PAGE_ROWS_MAX};
 use crate::proposals::Look;
 use crate::store::BacktestRow;
@@ -118,6 +118,24 @@ struct BacktestBody {
     look: LookBody,
     #[schema(value_type = Object)]
     metrics: Metrics,
+    /// Its files, uploaded before.
+    #[serde(default)]
+    #[schema(inline)]
+    files: FilesBody,
+}
+
+/// Hashes of files in the artifact store.
+#[derive(Deserialize, Default, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct FilesBody {
+    #[schema(value_type = Option<String>)]
+    trades: Option<ArtifactHash>,
+    #[schema(value_type = Option<String>)]
+    equity: Option<ArtifactHash>,
+    #[schema(value_type = Option<String>)]
+    summary: Option<ArtifactHash>,
+    #[schema(value_type = Option<String>)]
+    report: Option<ArtifactHash>,
 }
 
 async fn record(
@@ -125,8 +143,18 @@ async fn record(
     caller: Caller,
     Json(body): Json<BacktestBody>,
 ) -> Result<Response, Problem> {
-    let (look, metrics) = (body.look.into(), body.metrics);
-    let (id, new) = backtests::record(&api.app, &caller.actor, &body.contract_id, &look, metrics).await?;
+    let told = NewBacktest {
+        contract_id: body.contract_id,
+        look: body.look.into(),
+        metrics: body.metrics,
+        files: RunFiles {
+            trades: body.files.trades,
+            equity: body.files.equity,
+            summary: body.files.summary,
+            report: body.files.report,
+        },
+    };
+    let (id, new) = backtests::record(&api.app, &caller.actor, told).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(json!({"backtest_id": id}))).into_response())
 }
@@ -188,7 +216,7 @@ async fn report(State(api): State<Api>, Path(id): Path<String>) -> Result<Respon
         Problem::new(
             404,
             "no_report",
-            "this backtest was run elsewhere: it has no page here",
+            "this backtest was run elsewhere, and its page was not handed in",
         )
     })?;
     let store = api.app.artifacts.clone();
@@ -214,6 +242,7 @@ impl From<RecordError> for Problem {
             RecordError::Window => 422,
             RecordError::UnknownExperiment(_) => 404,
             RecordError::NotTold => 409,
+            RecordError::File(error) => return error.into(),
             RecordError::Look(_) | RecordError::Audit(_) | RecordError::Store(_) => {
                 return Self::internal(&error);
             }

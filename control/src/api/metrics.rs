@@ -6,12 +6,14 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use contracts::directive::Directive;
-use contracts::time::UtcMillis;
+use contracts::time::{DayNumber, ParseDateError, UtcMillis};
 
 use super::Api;
 use super::problem::Problem;
 use crate::app::App;
 use crate::audit::heads;
+use crate::limits::{DAY_MS, PAGE_ROWS_MAX};
+use crate::market::MarketName;
 use crate::store::{Counted, Dialect, ProposalStatus, SlotRow, StoreError};
 
 /// One metric with its samples; they stand together, as the format wants it.
@@ -98,6 +100,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
     families.extend(proposals(app).await?);
     families.extend(moments(app).await?);
     families.extend(slots(app).await?);
+    families.extend(market(app).await?);
     families.extend(audit(app).await?);
     let mut seen = Family::new(
         "twovote_engine_seen_timestamp_seconds",
@@ -169,6 +172,35 @@ async fn slots(app: &App) -> Result<[Family; 4], StoreError> {
         }
     }
     Ok([generation, halted, issued, renew])
+}
+
+/// What there is of market data, and how far it goes: an ingest that stopped is seen by the newest row.
+async fn market(app: &App) -> Result<[Family; 3], StoreError> {
+    let mut rows = Family::new("twovote_market_rows", "Rows of the current revisions.");
+    let mut revisions = Family::new("twovote_market_revisions", "Revisions of all months.");
+    let mut last = Family::new(
+        "twovote_market_last_timestamp_seconds",
+        "Close of the newest bar, or midnight UTC of the newest date.",
+    );
+    let mut after: Option<MarketName> = None;
+    loop {
+        let page = app.store.holdings(after.as_ref(), PAGE_ROWS_MAX).await?;
+        let Some(newest) = page.last() else { break };
+        after = Some(newest.name.clone());
+        for held in page {
+            let labels = [("kind", held.name.kind().word()), ("name", held.name.as_str())];
+            rows.add(&labels, held.rows as f64);
+            revisions.add(&labels, held.revisions as f64);
+            let at = UtcMillis::parse(&held.last).or_else(|_| {
+                let date = DayNumber::parse(&held.last)?;
+                Ok::<_, ParseDateError>(UtcMillis(i64::from(date.0) * DAY_MS))
+            });
+            if let Ok(at) = at {
+                last.add(&labels, seconds(at));
+            }
+        }
+    }
+    Ok([rows, revisions, last])
 }
 
 async fn audit(app: &App) -> Result<[Family; 3], StoreError> {

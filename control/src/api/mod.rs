@@ -15,6 +15,7 @@ mod extract;
 mod health;
 mod jobs;
 mod looks;
+mod market;
 mod metrics;
 mod models;
 mod moves;
@@ -93,6 +94,13 @@ impl Route {
         }
     }
 
+    fn put(path: &'static str, access: Access, summary: &'static str, handler: MethodRouter<Api>) -> Self {
+        Self {
+            method: Method::PUT,
+            ..Self::get(path, access, summary, handler)
+        }
+    }
+
     fn takes<T: utoipa::PartialSchema>(self) -> Self {
         self.carries("application/json", T::schema())
     }
@@ -103,6 +111,14 @@ impl Route {
 
     fn takes_text(self, media: &'static str) -> Self {
         self.carries(media, <String as utoipa::PartialSchema>::schema())
+    }
+
+    fn takes_bytes(self) -> Self {
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+        let bytes = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+        self.carries("application/octet-stream", bytes.into())
     }
 
     fn carries(self, media: &'static str, schema: Schema) -> Self {
@@ -124,6 +140,7 @@ fn rows() -> Vec<Route> {
         slots::routes(),
         jobs::routes(),
         looks::routes(),
+        market::routes(),
         moves::routes(),
         artifacts::routes(),
         engines::routes(),

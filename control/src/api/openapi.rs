@@ -20,10 +20,10 @@ use super::{Route, rows};
 pub fn document() -> String {
     let mut paths = PathsBuilder::new();
     for row in rows() {
-        let method = if row.method == axum::http::Method::POST {
-            HttpMethod::Post
-        } else {
-            HttpMethod::Get
+        let method = match row.method {
+            axum::http::Method::POST => HttpMethod::Post,
+            axum::http::Method::PUT => HttpMethod::Put,
+            _ => HttpMethod::Get,
         };
         let path = row.path;
         paths = paths.path(path, utoipa::openapi::PathItem::new(method, operation(row)));
@@ -101,10 +101,15 @@ fn who(access: Access) -> String {
     match access {
         Access::Open => "Everybody.".to_owned(),
         Access::Anybody => "Whoever is logged in; the operation itself decides.".to_owned(),
-        Access::Only { roles, scope } => {
+        Access::Only { roles, scopes } => {
             let roles: Vec<&str> = roles.iter().map(|role| role.word()).collect();
-            let scope = scope.map_or("none", |scope| scope.word());
-            format!("Roles: {}. Token scope: {scope}.", roles.join(", "))
+            let scopes: Vec<&str> = scopes.iter().map(|scope| scope.word()).collect();
+            let scopes = if scopes.is_empty() {
+                "none".to_owned()
+            } else {
+                scopes.join(" or ")
+            };
+            format!("Roles: {}. Token scope: {scopes}.", roles.join(", "))
         }
     }
 }

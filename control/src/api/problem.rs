@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::artifacts::ArtifactError;
+use crate::artifacts::{ArtifactError, NamedError};
 use crate::auth::{LoginError, PresentError, SetupError, TokenError, UserError};
 use crate::causes::{causes, chain};
 use crate::store::StoreError;
@@ -181,6 +181,15 @@ impl From<TokenError> for Problem {
             TokenError::Audit(_) | TokenError::Store(_) => return Self::internal(&error),
         };
         Self::new(status, error.code(), &error)
+    }
+}
+
+impl From<&NamedError> for Problem {
+    fn from(error: &NamedError) -> Self {
+        match error {
+            NamedError::NotThere { .. } => Self::new(422, "artifact_not_found", error),
+            NamedError::Store(_) => Self::internal(error),
+        }
     }
 }
 

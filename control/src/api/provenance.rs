@@ -184,7 +184,8 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         let status = match &error {
             RecordError::Forbidden => 403,
-            RecordError::NoExperiment(_) | RecordError::NoDataset { .. } | RecordError::Manifest => 422,
+            RecordError::NoExperiment(_) | RecordError::NoDataset { .. } | RecordError::Manifest(_) => 422,
+            RecordError::File(error) => return error.into(),
             RecordError::Differs(_) => 409,
             RecordError::Audit(_) | RecordError::Store(_) => return Self::internal(&error),
         };

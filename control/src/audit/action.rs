@@ -30,6 +30,8 @@ actions! {
     DatasetRegistered = "DATASET_REGISTERED";
     /// A training run was registered.
     TrainingRegistered = "TRAINING_REGISTERED";
+    /// Market data was ingested.
+    MarketIngested = "MARKET_INGESTED";
     /// A model was registered.
     ModelRegistered = "MODEL_REGISTERED";
     /// A model was forbidden for ever.

@@ -1,10 +1,12 @@
 //! Backtests that somebody ran elsewhere: the look is told first, then what came of it.
 
 use contracts::evidence::Metrics;
+use contracts::hash::ArtifactHash;
 use contracts::ids::ContractId;
 use serde_json::json;
 
 use crate::app::App;
+use crate::artifacts::{self, NamedError};
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::Actor;
 use crate::limits::LOOK_SESSIONS_MAX;
@@ -23,6 +25,9 @@ pub enum RecordError {
     /// The figures came before the look.
     #[error("the look at these sessions was not told first: POST it to /api/looks")]
     NotTold,
+    /// A file of it is not there.
+    #[error(transparent)]
+    File(#[from] NamedError),
     /// The look was not noted.
     #[error("the look was not noted")]
     Look(#[from] LookError),
@@ -42,6 +47,7 @@ impl RecordError {
             Self::Window => "window",
             Self::UnknownExperiment(_) => "experiment_not_found",
             Self::NotTold => "look_not_told",
+            Self::File(_) => "artifact_not_found",
             Self::Look(_) | Self::Audit(_) | Self::Store(_) => "store",
         }
     }
@@ -84,20 +90,63 @@ pub async fn note_look(app: &App, actor: &Actor, look: &Look) -> Result<Noted, R
     })
 }
 
-/// Stores what came of a look. It has no files here, and is attached to no proposal. Gives its id, and whether it is new.
+/// Files of a run that were uploaded before it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunFiles {
+    /// The trades, as Parquet.
+    pub trades: Option<ArtifactHash>,
+    /// Equity per bar, as Parquet.
+    pub equity: Option<ArtifactHash>,
+    /// Settings, counts, figures and session returns, as JSON.
+    pub summary: Option<ArtifactHash>,
+    /// The page for people.
+    pub report: Option<ArtifactHash>,
+}
+
+impl RunFiles {
+    fn named(&self) -> Vec<(String, ArtifactHash)> {
+        let all = [
+            ("trades", self.trades),
+            ("equity", self.equity),
+            ("summary", self.summary),
+            ("report", self.report),
+        ];
+        let named = all.into_iter();
+        named
+            .filter_map(|(name, hash)| Some((name.to_owned(), hash?)))
+            .collect()
+    }
+}
+
+/// What somebody tells of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewBacktest {
+    /// Under which experiment.
+    pub contract_id: ContractId,
+    /// The look it came of, told before.
+    pub look: Look,
+    /// The figures.
+    pub metrics: Metrics,
+    /// Its files.
+    pub files: RunFiles,
+}
+
+/// Stores what came of a look; it is attached to no proposal. Gives its id, and whether it is new. Of a run that is told again the files
+/// of the first time stay.
 ///
 /// # Errors
 /// [`RecordError`].
-pub async fn record(
-    app: &App,
-    actor: &Actor,
-    contract_id: &ContractId,
-    look: &Look,
-    metrics: Metrics,
-) -> Result<(String, bool), RecordError> {
-    if app.store.experiment(contract_id).await?.is_none() {
-        return Err(RecordError::UnknownExperiment(contract_id.clone()));
+pub async fn record(app: &App, actor: &Actor, new: NewBacktest) -> Result<(String, bool), RecordError> {
+    let NewBacktest {
+        contract_id,
+        look,
+        metrics,
+        files,
+    } = new;
+    if app.store.experiment(&contract_id).await?.is_none() {
+        return Err(RecordError::UnknownExperiment(contract_id));
     }
+    artifacts::require(&app.artifacts, files.named()).await?;
     let costs = look.costs().map_err(LookError::from)?;
     let mut tx = app.store.begin().await?;
     let looks = tx
@@ -118,17 +167,17 @@ pub async fn record(
         purpose: Purpose::Research,
         model_id: model.map(|model| model.model_id),
         bundle_hash: look.bundle_hash,
-        contract_id: contract_id.clone(),
-        instrument: look.instrument.clone(),
+        contract_id,
+        instrument: look.instrument,
         first_session: look.first_session,
         last_session: look.last_session,
         fingerprint: look.fingerprint,
         settings: look.settings,
         metrics,
-        trades: None,
-        equity: None,
-        summary: None,
-        report: None,
+        trades: files.trades,
+        equity: files.equity,
+        summary: files.summary,
+        report: files.report,
         created_by: actor.audit_name(),
         created_at: app.now(),
     };

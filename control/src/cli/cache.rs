@@ -20,7 +20,11 @@ impl CacheArgs {
     /// [`Exit::Usage`] when neither an option nor the environment says where.
     pub fn open(&self) -> Result<DirectoryStore, CliError> {
         let place = self.cache.clone().or_else(|| {
-            let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            let set = |name: &str| {
+                std::env::var_os(name)
+                    .map(PathBuf::from)
+                    .filter(|path| path.is_absolute())
+            };
             let caches = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
             Some(caches.join("twovote").join("artifacts"))
         });

@@ -97,8 +97,12 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
                 ("BY", "/created_by"),
                 ("AT", "/created_at"),
             ];
-            args.server
-                .ask(Who::Anybody, call, |found| table(&found["datasets"], &columns), out)
+            args.server.ask(
+                Who::Anybody,
+                call,
+                |found| table(&found["datasets"], &columns),
+                out,
+            )
         }
         Verb::Show(args) => {
             let call = Call::get(&["api", "datasets", &args.dataset.to_hex()]);
@@ -125,11 +129,18 @@ fn build(args: &BuildArgs, out: Sink<'_>) -> Result<(), CliError> {
 
 /// A line for a person: what it is, and what is odd about it.
 fn said(built: &Built, document: &Value) -> String {
-    let made = if built.found { "was there already\n" } else { "built\n" };
+    let made = if built.found {
+        "was there already\n"
+    } else {
+        "built\n"
+    };
     let mut text = format!("{made}{}", shown(document));
     let constant = &built.dataset.manifest.features.constant_on_train;
     if !constant.is_empty() {
-        text.push_str(&format!("constant on train, so nothing can be learnt from them: {}\n", constant.join(", ")));
+        text.push_str(&format!(
+            "constant on train, so nothing can be learnt from them: {}\n",
+            constant.join(", ")
+        ));
     }
     text
 }

@@ -132,6 +132,9 @@ fn shown(document: &Value) -> String {
     );
     text.push_str("\nCriteria\n");
     text.push_str(&evidence::criteria(&document["criteria"]));
-    text.push_str(&format!("\nThe second vote: control approve {}\n", cell(&document["proposal_id"])));
+    text.push_str(&format!(
+        "\nThe second vote: control approve {}\n",
+        cell(&document["proposal_id"])
+    ));
     text
 }

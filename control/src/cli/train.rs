@@ -56,7 +56,11 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
     let folder = args.out.clone().unwrap_or_else(|| work.training());
     let built = dataset::load(&experiment.contract, &dataset_folder)?.ok_or_else(|| {
         let what = format!("{} holds no dataset", dataset_folder.display());
-        CliError::new(Exit::NoInput, what, "run `control dataset build` with the same experiment first")
+        CliError::new(
+            Exit::NoInput,
+            what,
+            "run `control dataset build` with the same experiment first",
+        )
     })?;
     let mut remote = args.server.remote(Who::Anybody, out)?;
     let chain = Chain {

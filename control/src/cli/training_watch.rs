@@ -52,7 +52,9 @@ impl Watch {
             }
             return;
         }
-        let Ok(mut logged) = self.logged.lock() else { return };
+        let Ok(mut logged) = self.logged.lock() else {
+            return;
+        };
         if over || logged.is_none_or(|at| at.elapsed() >= PERIOD) {
             *logged = Some(Instant::now());
             tracing::info!(

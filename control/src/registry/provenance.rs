@@ -2,10 +2,11 @@
 
 use contracts::hash::{DatasetHash, Digest, NormStatsHash};
 use contracts::ids::{ContractId, RunId};
-use contracts::jcs;
 use serde_json::{Value, json};
 
+use super::manifest::{self, ManifestError, manifest_hash};
 use crate::app::App;
+use crate::artifacts::{self, NamedError};
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::Actor;
 use crate::store::{DatasetRow, StoreError, TrainingRow, Tx};
@@ -53,9 +54,12 @@ pub enum RecordError {
         /// For which experiment.
         contract: ContractId,
     },
-    /// A manifest is a JSON object with numbers that JSON programs agree on.
-    #[error("the manifest is no JSON object with finite numbers of at most 53 bits")]
-    Manifest,
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A file the manifest names is not there.
+    #[error(transparent)]
+    File(#[from] NamedError),
     /// The name is taken by other content.
     #[error("{0} is registered with other content")]
     Differs(String),
@@ -75,7 +79,8 @@ impl RecordError {
             Self::Forbidden => "forbidden",
             Self::NoExperiment(_) => "experiment_not_found",
             Self::NoDataset { .. } => "dataset_not_found",
-            Self::Manifest => "manifest_invalid",
+            Self::Manifest(_) => "manifest_invalid",
+            Self::File(_) => "artifact_not_found",
             Self::Differs(_) => "registered_differently",
             Self::Audit(_) | Self::Store(_) => "internal",
         }
@@ -175,7 +180,7 @@ pub async fn register_training(
     Ok((row, true))
 }
 
-/// Who may, for an experiment there is, with a manifest that has a hash.
+/// Who may, for an experiment there is, with a manifest that has a hash and whose files are there.
 async fn admit(
     app: &App,
     actor: &Actor,
@@ -185,16 +190,13 @@ async fn admit(
     if !actor.may_research() {
         return Err(RecordError::Forbidden);
     }
-    let hash = manifest_hash(manifest).ok_or(RecordError::Manifest)?;
+    let hash = manifest_hash(manifest)?;
+    let files = manifest::files(manifest)?;
     if app.store.experiment(contract).await?.is_none() {
         return Err(RecordError::NoExperiment(contract.clone()));
     }
+    artifacts::require(&app.artifacts, files).await?;
     Ok(hash)
-}
-
-/// SHA-256 of a manifest's canonical JSON; none for what is no object or has a number without one.
-pub(super) fn manifest_hash(manifest: &Value) -> Option<Digest<()>> {
-    manifest.as_object().and_then(|_| jcs::digest(manifest).ok())
 }
 
 fn same<T: PartialEq>(found: T, asked: &T, what: impl Fn() -> String) -> Result<(T, bool), RecordError> {

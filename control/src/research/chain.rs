@@ -46,10 +46,17 @@ pub async fn train(
     match &contract.frozen.training {
         TrainingSection::Ppo(_) => {
             let market = dataset::market_of(remote, built, contract, chain.cache).await?;
-            training::built_in(contract, built, &market, chain.training, chain.threads, &mut |what| {
-                told(what);
-                ControlFlow::Continue(())
-            })
+            training::built_in(
+                contract,
+                built,
+                &market,
+                chain.training,
+                chain.threads,
+                &mut |what| {
+                    told(what);
+                    ControlFlow::Continue(())
+                },
+            )
         }
         TrainingSection::Command { .. } => {
             training::by_program(contract, built, chain.dataset, chain.training, told)

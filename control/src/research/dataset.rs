@@ -71,7 +71,11 @@ pub fn load(contract: &ExperimentContract, folder: &Path) -> Result<Option<Built
         {
             return Ok(None);
         }
-        loaded => loaded.or_exit(Exit::Data, format!("{} holds no usable dataset", folder.display()), other)?,
+        loaded => loaded.or_exit(
+            Exit::Data,
+            format!("{} holds no usable dataset", folder.display()),
+            other,
+        )?,
     };
     if let Some(what) = loaded.manifest.differs_from(contract) {
         let place = folder.display();
@@ -79,9 +83,15 @@ pub fn load(contract: &ExperimentContract, folder: &Path) -> Result<Option<Built
         return Err(CliError::new(Exit::Data, what, other));
     }
     let path = sources_path(folder);
-    let sources = std::fs::read(&path).or_exit(Exit::NoInput, format!("cannot read {}", path.display()), other)?;
+    let sources =
+        std::fs::read(&path).or_exit(Exit::NoInput, format!("cannot read {}", path.display()), other)?;
     let list = json!(contracts::hash::ArtifactHash::of(&sources));
-    if loaded.manifest.sources.iter().all(|source| source["sha256"] != list) {
+    if loaded
+        .manifest
+        .sources
+        .iter()
+        .all(|source| source["sha256"] != list)
+    {
         let what = format!("{} is not the list the dataset names", path.display());
         return Err(CliError::new(Exit::Data, what, other));
     }
@@ -105,7 +115,9 @@ async fn build(
     let fetched = market::remote::fetch(remote, cache, instrument, &series).await?;
     let list = SourceList::new(fetched.sources);
     let partitions = list.partitions.len();
-    let sources = list.to_bytes().or_exit(Exit::Software, "the sources have no JSON", "")?;
+    let sources = list
+        .to_bytes()
+        .or_exit(Exit::Software, "the sources have no JSON", "")?;
     let named = json!({"file": SOURCES, "sha256": contracts::hash::ArtifactHash::of(&sources), "partitions": partitions});
     let built = dataset::build(contract, &fetched.market, vec![named]).or_exit(
         Exit::Data,
@@ -143,7 +155,11 @@ pub async fn market_of(
     cache: &DirectoryStore,
 ) -> Result<backtest::market::Market, CliError> {
     let list = SourceList::parse(&built.sources).map_err(|what| {
-        CliError::new(Exit::Data, format!("the list of the dataset's sources: {what}"), "build it again")
+        CliError::new(
+            Exit::Data,
+            format!("the list of the dataset's sources: {what}"),
+            "build it again",
+        )
     })?;
     let series = contract.feature_contract.macros.keys().cloned().collect();
     let instrument = contract.frozen.data.instrument.clone();

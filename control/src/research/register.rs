@@ -29,7 +29,10 @@ pub async fn experiment(
         if registered[name] != here.as_str() {
             return Err(CliError::new(
                 Exit::Differs,
-                format!("{name} of {} is {here} here and {} there", contract.contract_id, registered[name]),
+                format!(
+                    "{name} of {} is {here} here and {} there",
+                    contract.contract_id, registered[name]
+                ),
                 "let both sides read the same feature contracts: --features here, `features` of control.toml there",
             ));
         }
@@ -48,7 +51,9 @@ pub async fn dataset(
     further: &[(&str, &[u8])],
 ) -> Result<(), CliError> {
     let mut named = serde_json::Map::new();
-    let written = files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice()));
+    let written = files
+        .iter()
+        .map(|file| (file.name.as_str(), file.bytes.as_slice()));
     for (name, bytes) in written.chain(further.iter().copied()) {
         named.insert(name.to_owned(), json!(remote.keep(bytes).await?));
     }
@@ -58,7 +63,10 @@ pub async fn dataset(
         "contract_id": manifest.contract_id, "dataset_hash": manifest.dataset_hash,
         "norm_stats_hash": manifest.norm_stats_hash, "manifest": told,
     });
-    remote.send(Call::post(&["api", "datasets"], body)).await.map(drop)
+    remote
+        .send(Call::post(&["api", "datasets"], body))
+        .await
+        .map(drop)
 }
 
 /// Registers a training run with its files, then the model, which starts the first vote; the model as the server knows it.

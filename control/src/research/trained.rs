@@ -118,12 +118,20 @@ pub struct Of<'a> {
 
 impl Of<'_> {
     fn words(&self) -> String {
-        words(&self.contract.contract_id, self.contract.config_hash, self.dataset_hash)
+        words(
+            &self.contract.contract_id,
+            self.contract.config_hash,
+            self.dataset_hash,
+        )
     }
 }
 
 fn words(contract: &ContractId, config: ConfigHash, dataset: DatasetHash) -> String {
-    format!("{contract} (config {}, dataset {})", config.short(16), dataset.short(16))
+    format!(
+        "{contract} (config {}, dataset {})",
+        config.short(16),
+        dataset.short(16)
+    )
 }
 
 /// Writes what a trainer made, its manifest last.
@@ -148,7 +156,12 @@ pub fn write(folder: &Path, of: Of<'_>, made: Made) -> Result<Manifest, TrainedE
         "norm_stats_hash": of.norm_stats_hash, "model_hash": model_hash,
     }))
     .expect("hashes have canonical JSON");
-    let run_id = format!("RUN-{}-{}-{}", contract.name, contract.version, identity.short(12));
+    let run_id = format!(
+        "RUN-{}-{}-{}",
+        contract.name,
+        contract.version,
+        identity.short(12)
+    );
     let manifest = Manifest {
         schema_version: TrainingV1::V1,
         run_id: RunId::parse(&run_id).expect("an id that fits with its prefix fits with this one"),
@@ -216,7 +229,11 @@ pub fn file(folder: &Path, name: &str, expected: ArtifactHash) -> Result<Vec<u8>
     if found == expected {
         return Ok(bytes);
     }
-    Err(TrainedError::Altered { path, expected, found })
+    Err(TrainedError::Altered {
+        path,
+        expected,
+        found,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TrainedError> {
@@ -225,7 +242,9 @@ fn read(path: &Path) -> Result<Vec<u8>, TrainedError> {
         source,
     };
     if std::fs::metadata(path).map_err(failed)?.len() > TRAINING_FILE_BYTES_MAX {
-        return Err(failed(std::io::Error::other("it is larger than any file of a training")));
+        return Err(failed(std::io::Error::other(
+            "it is larger than any file of a training",
+        )));
     }
     std::fs::read(path).map_err(failed)
 }
@@ -272,11 +291,27 @@ mod tests {
         let of = of(&contract, b"rows");
         assert_eq!(load(folder.path(), of).unwrap(), None);
         let written = write(folder.path(), of, made()).unwrap();
-        assert!(written.run_id.as_str().starts_with("RUN-usdcop_ppo_baseline-1.0.0-"));
+        assert!(
+            written
+                .run_id
+                .as_str()
+                .starts_with("RUN-usdcop_ppo_baseline-1.0.0-")
+        );
         assert_eq!(load(folder.path(), of).unwrap().as_ref(), Some(&written));
         let other = tempfile::tempdir().unwrap();
-        let again = write(other.path(), of, Made { facts: json!({"steps": 2}), ..made() }).unwrap();
-        assert_eq!(again.run_id, written.run_id, "what is said about a run is not what it is");
+        let again = write(
+            other.path(),
+            of,
+            Made {
+                facts: json!({"steps": 2}),
+                ..made()
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            again.run_id, written.run_id,
+            "what is said about a run is not what it is"
+        );
         let model = b"other weights".to_vec();
         let other = write(other.path(), of, Made { model, ..made() }).unwrap();
         assert_ne!(other.run_id, written.run_id);
@@ -293,7 +328,10 @@ mod tests {
         let model = folder.path().join(MODEL);
         std::fs::write(&model, b"weightz").unwrap();
         let altered = load(folder.path(), rows);
-        assert!(matches!(altered, Err(TrainedError::Altered { .. })), "{altered:?}");
+        assert!(
+            matches!(altered, Err(TrainedError::Altered { .. })),
+            "{altered:?}"
+        );
         std::fs::remove_file(&model).unwrap();
         assert!(matches!(load(folder.path(), rows), Err(TrainedError::Io { .. })));
 
@@ -301,6 +339,9 @@ mod tests {
         let text = std::fs::read_to_string(&manifest).unwrap();
         std::fs::write(&manifest, text.replace("curve.json", "../curve.json")).unwrap();
         let led_astray = load(folder.path(), rows);
-        assert!(matches!(led_astray, Err(TrainedError::Manifest { .. })), "{led_astray:?}");
+        assert!(
+            matches!(led_astray, Err(TrainedError::Manifest { .. })),
+            "{led_astray:?}"
+        );
     }
 }

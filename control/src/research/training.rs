@@ -36,7 +36,11 @@ pub enum Told<'a> {
 ///
 /// # Errors
 /// [`Exit::Data`] for one that was altered, or is of something else.
-pub fn load(contract: &ExperimentContract, built: &Built, folder: &Path) -> Result<Option<Manifest>, CliError> {
+pub fn load(
+    contract: &ExperimentContract,
+    built: &Built,
+    folder: &Path,
+) -> Result<Option<Manifest>, CliError> {
     trained::load(folder, of(contract, &built.dataset.manifest)).or_exit(
         Exit::Data,
         format!("{} holds no training that can be used", folder.display()),
@@ -86,7 +90,11 @@ pub fn built_in(
         format!("{} cannot be trained", contract.contract_id),
         "change what the message names; a checkpoint of an older build has to be removed",
     )?;
-    let manifest = keep(folder, of(contract, &built.dataset.manifest), made(contract, done))?;
+    let manifest = keep(
+        folder,
+        of(contract, &built.dataset.manifest),
+        made(contract, done),
+    )?;
     // The model is there: what it would have gone on from is of no use any more, and may be large.
     drop(std::fs::remove_file(&checkpoint));
     Ok(manifest)
@@ -118,10 +126,18 @@ pub fn by_program(
     told: &(dyn Fn(Told<'_>) + Sync),
 ) -> Result<Manifest, CliError> {
     let TrainingSection::Command { command, seed } = &contract.frozen.training else {
-        return Err(CliError::new(Exit::Software, "the experiment names no program", ""));
+        return Err(CliError::new(
+            Exit::Software,
+            "the experiment names no program",
+            "",
+        ));
     };
     let absolute = |path: &Path| {
-        std::path::absolute(path).or_exit(Exit::Io, "this directory has no path", "start it from another one")
+        std::path::absolute(path).or_exit(
+            Exit::Io,
+            "this directory has no path",
+            "start it from another one",
+        )
     };
     let (dataset_folder, folder) = (absolute(dataset_folder)?, absolute(folder)?);
     let manifest = &built.dataset.manifest;
@@ -143,7 +159,11 @@ pub fn by_program(
     let files = external::job::JobFiles::in_folder(&folder);
     let mut beside = BTreeMap::new();
     for path in [files.job, files.log] {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let bytes = std::fs::read(&path).or_exit(Exit::Io, format!("cannot read {}", path.display()), "")?;
         beside.insert(name, bytes);
     }

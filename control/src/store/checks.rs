@@ -17,8 +17,8 @@ pub struct LogRow {
     pub said: Value,
 }
 
-/// Columns that hold the address of an artifact.
-const ARTIFACTS: [(&str, &str, &[&str]); 2] = [
+/// Columns that hold the address of an artifact, with what names the row.
+const ARTIFACTS: [(&str, &str, &[&str]); 3] = [
     (
         "model_registry",
         "model_id",
@@ -28,6 +28,11 @@ const ARTIFACTS: [(&str, &str, &[&str]); 2] = [
         "backtests",
         "backtest_id",
         &["trades_hash", "equity_hash", "summary_hash", "report_hash"],
+    ),
+    (
+        "market_revisions",
+        "kind || ' ' || name || ' ' || month || ' ' || CAST(revision AS TEXT)",
+        &["artifact", "source_hash"],
     ),
 ];
 
@@ -83,13 +88,16 @@ impl Store {
     pub async fn named_artifacts(&self) -> Result<Vec<(String, &'static str, String)>, StoreError> {
         let mut found = Vec::new();
         for (table, key, columns) in ARTIFACTS {
-            let sql = format!("SELECT {key}, {} FROM {table} ORDER BY {key}", columns.join(", "));
+            let sql = format!(
+                "SELECT {key} AS place, {} FROM {table} ORDER BY 1",
+                columns.join(", ")
+            );
             let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
                 .fetch_all(self.pool())
                 .await?;
             for row in &rows {
                 let row = Columns::of(table, row);
-                let place = format!("{table} {}", row.text(key)?);
+                let place = format!("{table} {}", row.text("place")?);
                 for column in columns {
                     if let Some(hash) = row.text_or_null(column)? {
                         found.push((place.clone(), *column, hash));

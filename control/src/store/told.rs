@@ -2,9 +2,10 @@
 //! contradicts the chain.
 //!
 //! Every function that writes one of these tables says so with [`Tx::changed`]; the event that follows carries the rows as they then
-//! are. Short values stand in it as they are, long ones as their hash, secret ones always as their hash.
+//! are, or of a table with many rows an event their hashes. Short values stand in it as they are, long ones as their hash, secret ones always as their hash.
 
 use contracts::hash::Digest;
+use contracts::jcs;
 use serde_json::{Map, Value};
 use sqlx::any::{AnyRow, AnyTypeInfoKind};
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
@@ -25,6 +26,8 @@ pub struct ToldTable {
     untold: &'static [&'static str],
     /// Columns nobody should read in the chain.
     hidden: &'static [&'static str],
+    /// A row stands in an event as one hash: an event tells of many.
+    hashed: bool,
 }
 
 const fn told(name: &'static str, key: &'static [&'static str]) -> ToldTable {
@@ -33,6 +36,7 @@ const fn told(name: &'static str, key: &'static [&'static str]) -> ToldTable {
         key,
         untold: &[],
         hidden: &[],
+        hashed: false,
     }
 }
 
@@ -66,6 +70,10 @@ pub const TOLD: &[ToldTable] = &[
     told("production_periods", &["slot", "generation"]),
     told("resume_requests", &["id"]),
     told("engine_receipts", &["id"]),
+    ToldTable {
+        hashed: true,
+        ..told("market_revisions", &["kind", "name", "month", "revision"])
+    },
 ];
 
 /// A value that names a row.
@@ -152,7 +160,15 @@ impl ToldTable {
             };
             said.insert(name.to_owned(), value);
         }
-        Ok((key.join(" "), Value::Object(said)))
+        let said = Value::Object(said);
+        let said = if self.hashed {
+            // Only a number beyond 53 bits, which nobody but a hand writes, has no canonical form.
+            let text = jcs::to_canonical(&said).unwrap_or_else(|_| said.to_string());
+            hashed(&text)
+        } else {
+            said
+        };
+        Ok((key.join(" "), said))
     }
 }
 

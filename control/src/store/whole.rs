@@ -12,7 +12,7 @@ use super::{Dialect, Store, StoreError, Tx};
 pub type RowMap = Map<String, Value>;
 
 /// Tables in an order in which rows can be put back: what is referred to comes first. Tables not named here come after them.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "users",
     "api_tokens",
     "auth_events",
@@ -20,6 +20,7 @@ const ORDER: [&str; 25] = [
     "experiment_contracts",
     "datasets",
     "training_runs",
+    "market_revisions",
     "model_registry",
     "model_authors",
     "backtests",

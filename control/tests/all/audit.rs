@@ -17,6 +17,7 @@ use sqlx::{Column as _, Connection as _, Row as _};
 
 use crate::kit::app::{TestApp, app, person};
 use crate::kit::http::{Who, call, logged_in, token};
+use crate::kit::market;
 use crate::kit::on_every_database;
 use crate::kit::sample::{self, Shape};
 use crate::looks;
@@ -63,6 +64,10 @@ async fn vote(test: &TestApp, model: &ModelRow, baseline: Option<&ModelRow>, yes
 
 /// Rows in most told tables, nearly all of them by the operations themselves.
 pub async fn much_happened(test: &TestApp) -> Vec<ModelRow> {
+    let bars = market::closes("2026-01-05T13:05:00Z", &[4_000.0, 4_001.0]);
+    market::store(test, &market::bars("USDCOP"), &bars).await;
+    let revised = market::closes("2026-01-05T13:05:00Z", &[4_000.0, 4_002.0, 4_003.0]);
+    market::store(test, &market::bars("USDCOP"), &revised).await;
     let experiment = sample::experiment(&test.app, "rita").await;
     let mut models = Vec::new();
     for seed in 1..=3 {

@@ -279,7 +279,7 @@ fn datasets_and_training_runs_are_registered_once_and_never_change() {
                 ..dataset(&contract)
             };
             let refused = register_dataset(&test.app, &dana, odd).await;
-            assert!(matches!(refused, Err(RecordError::Manifest)), "{refused:?}");
+            assert!(matches!(refused, Err(RecordError::Manifest(_))), "{refused:?}");
         }
         let viewer = person("vic", &[Role::Viewer]);
         let refused = register_dataset(&test.app, &viewer, dataset(&contract)).await;

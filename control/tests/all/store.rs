@@ -5,7 +5,7 @@ use control::registry::Stage;
 use control::store::{AuditFilter, StoreError};
 
 use crate::kit::app::{START, app};
-use crate::kit::{database, on_every_database, sample};
+use crate::kit::{database, market, on_every_database, sample};
 
 #[test]
 fn what_is_stored_comes_back() {
@@ -119,6 +119,8 @@ fn what_happened_cannot_be_changed_or_deleted() {
         let model = sample::model(&test.app, &experiment, "rita", 1).await;
         sample::proposal(&test.app, &model, 1, sample::Shape::default()).await;
         note(&test.app, 1).await;
+        let bars = market::closes("2026-01-05T13:05:00Z", &[4_000.0]);
+        market::store(&test, &market::bars("USDCOP"), &bars).await;
         for sql in [
             "UPDATE experiment_contracts SET frozen_config = '{}'",
             "DELETE FROM experiment_contracts",
@@ -126,6 +128,8 @@ fn what_happened_cannot_be_changed_or_deleted() {
             "DELETE FROM model_registry",
             "UPDATE proposal_evidence SET evidence = '{}'",
             "DELETE FROM promotion_proposals",
+            "UPDATE market_revisions SET rows_total = 7",
+            "DELETE FROM market_revisions",
             "UPDATE audit_events SET actor = 'mallory'",
             "DELETE FROM audit_events",
             "UPDATE slots SET directive_number = -1",

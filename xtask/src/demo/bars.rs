@@ -102,7 +102,10 @@ struct At {
 fn cut(text: &str, live_days: usize) -> Result<At, String> {
     let date = |line: &str| line.get(..10).map(str::to_owned);
     let dates: BTreeSet<String> = text.lines().skip(1).filter_map(date).collect();
-    let Some(first_date) = live_days.checked_sub(1).and_then(|n| dates.iter().rev().nth(n).cloned()) else {
+    let Some(first_date) = live_days
+        .checked_sub(1)
+        .and_then(|n| dates.iter().rev().nth(n).cloned())
+    else {
         return Err(format!(
             "it holds {} dates, --live-days asks for {live_days}",
             dates.len()

@@ -28,9 +28,25 @@ pub struct Subject {
 
 /// Generates the market.
 pub fn generate(programs: &Path, folder: &Path) -> Result<Bars, String> {
-    let words = ["synthetic", "--kind", "edge", "--seed", SEED, "--from", FIRST_DAY, "--to", LAST_DAY, "--out"];
+    let words = [
+        "synthetic",
+        "--kind",
+        "edge",
+        "--seed",
+        SEED,
+        "--from",
+        FIRST_DAY,
+        "--to",
+        LAST_DAY,
+        "--out",
+    ];
     let mut command = program(programs, "control", &words);
-    runner::run(command.arg(folder).args(["--instrument", INSTRUMENT]).stdout(std::io::stderr()))?;
+    runner::run(
+        command
+            .arg(folder)
+            .args(["--instrument", INSTRUMENT])
+            .stdout(std::io::stderr()),
+    )?;
     Ok(Bars {
         file: folder.join(format!("{INSTRUMENT}.csv")),
         stamp: Stamp::Close,
@@ -60,7 +76,10 @@ impl Subject {
         let series = bars.macros.as_deref().map(series).transpose()?;
         let calendar = if series.is_some() { "usdcop" } else { "crypto_24x7" };
         Ok(Self {
-            experiment: put("experiment.yaml", windows.experiment(series.is_some(), calendar, steps))?,
+            experiment: put(
+                "experiment.yaml",
+                windows.experiment(series.is_some(), calendar, steps),
+            )?,
             bars_source: put("source_bars.yaml", bars_source(bars, calendar))?,
             macro_source: series
                 .map(|series| put("source_macro.yaml", macro_source(&series)))
@@ -84,13 +103,22 @@ impl<'a> Windows<'a> {
         let train = dates.len() * TRAIN_TENTHS / 10;
         let validation = train + dates.len() * VALIDATION_TENTHS / 10;
         let of = |from: usize, to: usize| (dates[from].as_str(), dates[to - 1].as_str());
-        Ok(Self([of(0, train), of(train, validation), of(validation, dates.len())]))
+        Ok(Self([
+            of(0, train),
+            of(train, validation),
+            of(validation, dates.len()),
+        ]))
     }
 
     fn experiment(&self, macros: bool, calendar: &str, steps: u64) -> String {
         let [train, validation, test] = self.0;
-        let window = |name: &str, (start, end): (&str, &str)| format!("  {name}: {{start: {start}, end: {end}}}\n");
-        let (contract, version) = if macros { ("usdcop_15", "2.1.0") } else { ("technical_8", "1.0.0") };
+        let window =
+            |name: &str, (start, end): (&str, &str)| format!("  {name}: {{start: {start}, end: {end}}}\n");
+        let (contract, version) = if macros {
+            ("usdcop_15", "2.1.0")
+        } else {
+            ("technical_8", "1.0.0")
+        };
         format!(
             "experiment: {{name: demo_own, version: 1.0.0, description: bars of your own}}\n\
              slot: {slot}\ndata:\n  instrument: {INSTRUMENT}\n  calendar: {calendar}\n{train}{validation}{test}\
@@ -112,9 +140,14 @@ impl<'a> Windows<'a> {
 
 /// The columns of a file of daily values.
 fn series(file: &Path) -> Result<Vec<String>, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let head = text.lines().next().unwrap_or_default();
-    let names: Vec<String> = head.split(',').skip(1).map(|name| name.trim().to_owned()).collect();
+    let names: Vec<String> = head
+        .split(',')
+        .skip(1)
+        .map(|name| name.trim().to_owned())
+        .collect();
     if names.is_empty() {
         return Err(format!("{} has no column beside the date", file.display()));
     }
@@ -132,7 +165,9 @@ fn bars_source(bars: &Bars, calendar: &str) -> String {
 fn macro_source(series: &[String]) -> String {
     let mut text = "kind: daily\nid: demo_macro\ndate: date\nseries:\n".to_owned();
     for name in series.iter().filter(|name| *name != "arrived_at") {
-        text.push_str(&format!("  - {{series: {name}, vendor: own, vendor_id: {name}}}\n"));
+        text.push_str(&format!(
+            "  - {{series: {name}, vendor: own, vendor_id: {name}}}\n"
+        ));
     }
     text
 }

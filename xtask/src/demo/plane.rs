@@ -52,12 +52,20 @@ impl Plane {
             password: password()?,
         };
         let said = children.said("control")?;
-        let link = said.split("--link ").nth(1).and_then(|rest| rest.split(' ').next());
+        let link = said
+            .split("--link ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
         let link = link.ok_or("`control serve` printed no link for the first admin")?;
-        plane.told(&mut plane.command(ADMIN, &["setup", "--link", link, "--user", ADMIN, "--password-stdin"]))?;
+        plane.told(&mut plane.command(
+            ADMIN,
+            &["setup", "--link", link, "--user", ADMIN, "--password-stdin"],
+        ))?;
         plane.login(ADMIN)?;
         for (name, role) in PEOPLE {
-            plane.told(&mut plane.command(ADMIN, &["user", "add", name, "--roles", role, "--password-stdin"]))?;
+            plane.told(
+                &mut plane.command(ADMIN, &["user", "add", name, "--roles", role, "--password-stdin"]),
+            )?;
         }
         Ok(plane)
     }
@@ -80,8 +88,19 @@ impl Plane {
     pub fn engine_token(&self, path: &Path) -> Result<(), String> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let words = [
-            "token", "create", "--owner", "motor", "--name", "demo", "--scopes", "engine:sync", "--slot",
-            settings::SLOT, "--days", "1", "--json",
+            "token",
+            "create",
+            "--owner",
+            "motor",
+            "--name",
+            "demo",
+            "--scopes",
+            "engine:sync",
+            "--slot",
+            settings::SLOT,
+            "--days",
+            "1",
+            "--json",
         ];
         let said = self.answer(&mut self.command(ADMIN, &words))?;
         let token = value_of(&said, "token").ok_or("the new token is not shown")?;
@@ -125,7 +144,12 @@ impl Plane {
     /// Approves and deploys, as the seeded approver.
     pub fn approve(&self, proposal: &str, digest: &str) -> Result<(), String> {
         let words = [
-            "approve", proposal, "--digest", digest, "--promote", "--notes",
+            "approve",
+            proposal,
+            "--digest",
+            digest,
+            "--promote",
+            "--notes",
             "the demo says yes to whatever it made: on a machine of its own, in the environment paper",
         ];
         runner::run(self.command("vera", &words).stdout(std::io::stderr()))

@@ -3,11 +3,10 @@
 use backtest::outcome::Outcome;
 use backtest::stats::sharpe;
 use backtest::stats::trials::TrialStats;
-use contracts::evidence::Metrics;
 use contracts::hash::BundleHash;
-use contracts::ids::ContractId;
 use serde_json::{Value, json};
 
+use super::written::Files;
 use crate::cli::remote::{Call, Remote};
 use crate::cli::{CliError, Exit};
 
@@ -50,17 +49,15 @@ pub async fn count(remote: &mut Remote<'_>, look: &Value, sessions: usize) -> Re
     Ok(TrialStats::new(number, declared, &sharpes, sessions))
 }
 
-/// Hands the figures in; the backtest's id.
+/// Hands the files and then the figures in (`body`, with contract, look and metrics); the backtest's id.
 ///
 /// # Errors
 /// See [`crate::cli::remote`].
-pub async fn record(
-    remote: &mut Remote<'_>,
-    contract: &ContractId,
-    look: &Value,
-    metrics: &Metrics,
-) -> Result<Value, CliError> {
-    let body = json!({"contract_id": contract, "look": look, "metrics": metrics});
+pub async fn record(remote: &mut Remote<'_>, mut body: Value, files: &Files) -> Result<Value, CliError> {
+    body["files"] = json!({
+        "trades": remote.keep(&files.trades).await?, "equity": remote.keep(&files.equity).await?,
+        "summary": remote.keep(&files.summary).await?, "report": remote.keep(&files.report).await?,
+    });
     let done = remote
         .send(Call::post(&["api", "backtests"], body))
         .await?

@@ -40,7 +40,7 @@ Money is in quote currency, rates in fractions unless a name says bps, times in 
 inputs, whatever --threads and --bar-by-bar say. Criteria that need the production model or the training bars are not judged here.
 
 The look is told to the server before a figure is shown, which needs the role researcher or a token with research:write, and the experiment
-registered. With --unregistered nobody is asked, min_dsr is not judged, and everything that is written says so.
+registered; tables, figures and page are kept there too. With --unregistered nobody is asked, min_dsr is not judged, and everything that is written says so.
 
 Exit codes: 0 done; 1 the model looks ahead; 2 the command line is wrong; 65 a file is not acceptable; 66 a file cannot be read; 69 ONNX
 Runtime is missing, or the look cannot be recorded; 74 an output cannot be written.
@@ -153,12 +153,13 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         criteria: &judged,
         caveats: &caveats,
     };
-    let files = written.write(&args.out, args.report.as_deref())?;
+    let made = written.files()?;
+    let files = made.write(&args.out, args.report.as_deref())?;
     let backtest_id = if args.unregistered {
         Value::Null
     } else {
-        let contract = &experiment.contract_id;
-        block_on(look::record(&mut remote, contract, &told, &measured.metrics))??
+        let body = json!({"contract_id": experiment.contract_id, "look": told, "metrics": measured.metrics});
+        block_on(look::record(&mut remote, body, &made))??
     };
     let document = json!({
         "contract_id": experiment.contract_id, "bundle_hash": loaded.bundle_hash, "instrument": market.instrument,

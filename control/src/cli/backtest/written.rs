@@ -23,12 +23,24 @@ pub struct Written<'a> {
     pub caveats: &'a [String],
 }
 
+/// A run's files.
+pub struct Files {
+    /// Equity per bar, as Parquet.
+    pub equity: Vec<u8>,
+    /// The trades, as Parquet.
+    pub trades: Vec<u8>,
+    /// Everything else, as JSON.
+    pub summary: Vec<u8>,
+    /// The page for people.
+    pub report: Vec<u8>,
+}
+
 impl Written<'_> {
-    /// Writes tables and figures into `folder` and a page to `report`; the files' names.
+    /// Makes tables, figures and page.
     ///
     /// # Errors
-    /// [`Exit::Io`] for what cannot be written.
-    pub fn write(&self, folder: &Path, report: Option<&Path>) -> Result<Vec<PathBuf>, CliError> {
+    /// [`Exit::Software`] for what cannot be made.
+    pub fn files(&self) -> Result<Files, CliError> {
         let failed = |error: OutputError| {
             CliError::new(
                 Exit::Software,
@@ -37,30 +49,34 @@ impl Written<'_> {
             )
             .caused_by(error)
         };
-        let mut files = vec![
-            (
-                folder.join("equity.parquet"),
-                equity_parquet(self.outcome, self.caveats).map_err(failed)?,
-            ),
-            (
-                folder.join("trades.parquet"),
-                trades_parquet(self.outcome, self.caveats).map_err(failed)?,
-            ),
-            (
-                folder.join("metrics.json"),
-                metrics_json(self.outcome, self.metrics, self.caveats).map_err(failed)?,
-            ),
-        ];
-        if let Some(path) = report {
-            let page = html(&Report {
+        Ok(Files {
+            equity: equity_parquet(self.outcome, self.caveats).map_err(failed)?,
+            trades: trades_parquet(self.outcome, self.caveats).map_err(failed)?,
+            summary: metrics_json(self.outcome, self.metrics, self.caveats).map_err(failed)?,
+            report: html(&Report {
                 title: self.title,
                 outcome: self.outcome,
                 metrics: self.metrics,
                 criteria: self.criteria,
                 caveats: self.caveats,
-            });
-            files.push((path.to_owned(), page.into_bytes()));
-        }
+            })
+            .into_bytes(),
+        })
+    }
+}
+
+impl Files {
+    /// Writes tables and figures into `folder`, and the page to `report` where that is asked for; the files' names.
+    ///
+    /// # Errors
+    /// [`Exit::Io`] for what cannot be written.
+    pub fn write(&self, folder: &Path, report: Option<&Path>) -> Result<Vec<PathBuf>, CliError> {
+        let mut files = vec![
+            (folder.join("equity.parquet"), &self.equity),
+            (folder.join("trades.parquet"), &self.trades),
+            (folder.join("metrics.json"), &self.summary),
+        ];
+        files.extend(report.map(|path| (path.to_owned(), &self.report)));
         for (path, bytes) in &files {
             write(path, bytes).or_exit(
                 Exit::Io,

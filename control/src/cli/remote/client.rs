@@ -58,6 +58,18 @@ impl Call {
         Self::new(Method::GET, path, Body::None)
     }
 
+    /// Asks whether something is there, without its bytes.
+    #[must_use]
+    pub fn head(path: &[&str]) -> Self {
+        Self::new(Method::HEAD, path, Body::None)
+    }
+
+    /// Puts a file where the path says.
+    #[must_use]
+    pub fn put_bytes(path: &[&str], bytes: Vec<u8>) -> Self {
+        Self::new(Method::PUT, path, Body::Bytes("application/octet-stream", bytes))
+    }
+
     /// Changes something, with a JSON body.
     #[must_use]
     pub fn post(path: &[&str], body: Value) -> Self {
@@ -187,7 +199,7 @@ impl Client {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
-        let changes = call.method != Method::GET;
+        let changes = !matches!(call.method, Method::GET | Method::HEAD);
         let mut request = self.http.request(call.method, url);
         request = match &self.identity {
             Identity::Nobody => request,

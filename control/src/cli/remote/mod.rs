@@ -3,6 +3,7 @@
 //! What the server refuses is told with its code and becomes an exit code; with `--json` it goes to stdout as well: status, code, detail,
 //! and where the server names them path, line and changes.
 
+mod artifacts;
 mod client;
 mod login_file;
 mod refusal;
@@ -40,6 +41,19 @@ impl Remote<'_> {
             self.format.write(self.out, &refusal.document(), "")?;
         }
         Err(refusal.into_error(self.client.url()))
+    }
+
+    /// Sends a request; none where what it asks for is not there.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn look(&mut self, call: Call) -> Result<Option<Reply>, CliError> {
+        let reply = self.client.send(call).await?;
+        match Refusal::of(&reply) {
+            None => Ok(Some(reply)),
+            Some(_) if reply.status == 404 && reply.problem => Ok(None),
+            Some(refusal) => Err(refusal.into_error(self.client.url())),
+        }
     }
 
     /// Sends a request and answers with what came back; `text` makes a table of it.

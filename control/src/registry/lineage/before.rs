@@ -5,9 +5,9 @@ use contracts::hash::{ArtifactHash, Digest};
 use contracts::jcs;
 use contracts::norm_stats::NormStats;
 use contracts::production::bundle_hash;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::provenance::manifest_hash;
+use super::super::manifest::{self, manifest_hash};
 use super::super::register::identity;
 use super::{Checked, Draft, Kind, holds, readable};
 use crate::audit::Action;
@@ -86,9 +86,10 @@ async fn dataset(draft: &mut Draft<'_>, experiment: &str) -> Result<Option<Strin
         Ok(Some(row)) => {
             let now = json!({
                 "contract_id": row.contract_id, "norm_stats_hash": row.norm_stats_hash,
-                "manifest_hash": manifest_hash(&row.manifest), "created_by": row.created_by,
+                "manifest_hash": manifest_hash(&row.manifest).ok(), "created_by": row.created_by,
             });
-            draft.told(Action::DatasetRegistered, &subject, &now).await?
+            let told = draft.told(Action::DatasetRegistered, &subject, &now).await?;
+            with_files(draft, told, &row.manifest).await
         }
         Ok(None) => Err("it is not there".to_owned()),
         Err(what) => Err(what),
@@ -96,6 +97,18 @@ async fn dataset(draft: &mut Draft<'_>, experiment: &str) -> Result<Option<Strin
     let id = format!("dataset:{}", hash.short(12));
     let from = [experiment.to_owned()];
     Ok(Some(draft.add(Kind::Dataset, &id, Some(subject), checked, &from)))
+}
+
+/// The files a manifest names, each hashed again; all that are broken are told.
+async fn with_files(draft: &Draft<'_>, told: Checked, manifest: &Value) -> Checked {
+    told?;
+    let mut broken = Vec::new();
+    for (name, hash) in manifest::files(manifest).map_err(|error| error.to_string())? {
+        if let Err(what) = draft.file(hash).await {
+            broken.push(format!("{name}: {what}"));
+        }
+    }
+    holds(broken.is_empty(), &broken.join("; "))
 }
 
 async fn norm_stats(draft: &mut Draft<'_>, from: &str) -> String {
@@ -124,9 +137,10 @@ async fn training(draft: &mut Draft<'_>, dataset: Option<&String>) -> Result<Opt
         Ok(Some(row)) => {
             let now = json!({
                 "contract_id": row.contract_id, "dataset_hash": row.dataset_hash,
-                "manifest_hash": manifest_hash(&row.manifest), "launched_by": row.launched_by,
+                "manifest_hash": manifest_hash(&row.manifest).ok(), "launched_by": row.launched_by,
             });
-            draft.told(Action::TrainingRegistered, &run, &now).await?
+            let told = draft.told(Action::TrainingRegistered, &run, &now).await?;
+            with_files(draft, told, &row.manifest).await
         }
         Ok(None) => Err("it is not there".to_owned()),
         Err(what) => Err(what),

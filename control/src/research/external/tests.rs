@@ -48,7 +48,10 @@ fn a_program_is_told_what_it_needs_and_its_file_is_taken() {
     assert_eq!(job["experiment"]["environment"]["transaction_cost_bps"], 75.0);
     assert_eq!(job["feature_contract"]["calendar"]["zone"], "America/Bogota");
     let text = job.to_string();
-    assert!(!text.contains("test.parquet"), "nobody is told of the holdout's rows");
+    assert!(
+        !text.contains("test.parquet"),
+        "nobody is told of the holdout's rows"
+    );
     let log = std::fs::read_to_string(&files.log).unwrap();
     assert!(log.contains("one\n") && log.contains("1\n"), "{log}");
 }
@@ -58,12 +61,21 @@ fn what_goes_wrong_is_told_apart_and_leaves_no_model() {
     let folder = tempfile::tempdir().unwrap();
     let (failed, _) = run(folder.path(), "echo half > \"$TWOVOTE_OUTPUT\"; exit 3");
     let text = failed.as_ref().unwrap_err().to_string();
-    assert!(matches!(failed, Err(ExternalError::Failed { .. })) && text.contains("exit status: 3"), "{text}");
+    assert!(
+        matches!(failed, Err(ExternalError::Failed { .. })) && text.contains("exit status: 3"),
+        "{text}"
+    );
     // What the failed one left does not become this one's.
     let (nothing, _) = run(folder.path(), "true");
-    assert!(matches!(nothing, Err(ExternalError::NoModel { .. })), "{nothing:?}");
+    assert!(
+        matches!(nothing, Err(ExternalError::NoModel { .. })),
+        "{nothing:?}"
+    );
     let (empty, _) = run(folder.path(), ": > \"$TWOVOTE_OUTPUT\"");
-    assert!(matches!(empty, Err(ExternalError::Size { bytes: 0, .. })), "{empty:?}");
+    assert!(
+        matches!(empty, Err(ExternalError::Size { bytes: 0, .. })),
+        "{empty:?}"
+    );
 }
 
 #[test]

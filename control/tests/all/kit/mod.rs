@@ -3,6 +3,7 @@
 pub mod app;
 pub mod database;
 pub mod http;
+pub mod market;
 pub mod models;
 pub mod postgres;
 pub mod registered;

@@ -9,7 +9,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::limits::{EXPERIMENT_DEPTH_MAX, EXPERIMENT_NODES_MAX};
+use super::StrictError;
+use crate::limits::{DOCUMENT_DEPTH_MAX, DOCUMENT_NODES_MAX};
 
 /// Largest integer up to which every integer is a double.
 const EXACT_INTEGER_MAX: u64 = 1 << 53;
@@ -57,6 +58,34 @@ pub fn read(yaml: &str) -> Result<Value, TreeError> {
             },
         }
     })
+}
+
+/// The text and its tree.
+///
+/// # Errors
+/// [`StrictError`], naming `file`.
+pub fn of_bytes<'a>(yaml: &'a [u8], file: &str) -> Result<(&'a str, Value), StrictError> {
+    let text = std::str::from_utf8(yaml).map_err(|error| StrictError::Syntax {
+        file: file.to_owned(),
+        line: 1 + yaml[..error.valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count(),
+        detail: "no UTF-8".to_owned(),
+    })?;
+    let whole = read(text).map_err(|error| {
+        let (file, line, detail) = (file.to_owned(), error.line, error.detail);
+        match error.path {
+            None => StrictError::Syntax { file, line, detail },
+            Some(path) => StrictError::Value {
+                file,
+                path,
+                line,
+                detail,
+            },
+        }
+    })?;
+    Ok((text, whole))
 }
 
 /// The line of the longest part of `path` that is there; 1 when none is.
@@ -115,15 +144,13 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         let nodes = self.0.nodes.get() + 1;
         self.0.nodes.set(nodes);
-        if nodes > EXPERIMENT_NODES_MAX {
+        if nodes > DOCUMENT_NODES_MAX {
             return Err(self.0.refuse(format!(
-                "more than {EXPERIMENT_NODES_MAX} values, aliases written out"
+                "more than {DOCUMENT_NODES_MAX} values, aliases written out"
             )));
         }
-        if self.0.path.borrow().len() > EXPERIMENT_DEPTH_MAX {
-            return Err(self
-                .0
-                .refuse(format!("nested deeper than {EXPERIMENT_DEPTH_MAX}")));
+        if self.0.path.borrow().len() > DOCUMENT_DEPTH_MAX {
+            return Err(self.0.refuse(format!("nested deeper than {DOCUMENT_DEPTH_MAX}")));
         }
         deserializer.deserialize_any(self)
     }

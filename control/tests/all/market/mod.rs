@@ -1,0 +1,6 @@
+//! The market store: ingests, what they refuse, what is read from it.
+
+mod ingest;
+mod listing;
+mod publish;
+mod reading;

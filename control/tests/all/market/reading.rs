@@ -1,0 +1,1 @@
+//! Read by golden vectors and the first vote.
