@@ -23,6 +23,10 @@ mod models;
 mod place;
 #[path = "follow/plane.rs"]
 mod plane;
+#[path = "follow/research.rs"]
+mod research;
+#[path = "follow/served.rs"]
+mod served;
 #[path = "follow/server.rs"]
 mod server;
 #[path = "follow/tls.rs"]

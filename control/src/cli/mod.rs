@@ -30,6 +30,7 @@ pub mod remote;
 pub mod serve;
 pub mod settings;
 pub mod slots;
+pub mod synthetic;
 mod table;
 pub mod token;
 pub mod train;
@@ -96,6 +97,8 @@ pub enum Command {
     Experiment(experiment::Args),
     /// Run a model over an experiment's holdout, here.
     Backtest(Box<backtest::Args>),
+    /// Generate a market, with an edge or without.
+    Synthetic(synthetic::Args),
     /// Build, list and show datasets.
     Dataset(dataset::Args),
     /// Train a policy on a dataset and register it.
@@ -170,6 +173,7 @@ impl Command {
             Self::Setup(args) => login::setup(args, out),
             Self::Experiment(args) => experiment::run(args, out),
             Self::Backtest(args) => backtest::run(args, out),
+            Self::Synthetic(args) => synthetic::run(args, out),
             Self::Dataset(args) => dataset::run(args, out),
             Self::Train(args) => train::run(args, out),
             Self::Pipeline(args) => pipeline::run(args, out),

@@ -62,6 +62,24 @@ pub async fn fetch(
     Ok(Fetched { market, sources })
 }
 
+/// Fetches exactly these partitions, of whatever moment: what a dataset names. Those of a name are in the order of their months.
+///
+/// # Errors
+/// As [`Remote::send`]; [`Exit::Data`] for a partition that cannot be read, [`Exit::Io`] for a cache that cannot be written.
+pub async fn fetch_listed(
+    remote: &mut Remote<'_>,
+    cache: &DirectoryStore,
+    instrument: InstrumentId,
+    series: Vec<SeriesId>,
+    partitions: &[SourcePartition],
+) -> Result<Market, CliError> {
+    let mut rows = Vec::with_capacity(partitions.len());
+    for partition in partitions {
+        rows.push(rows_of(remote, cache, partition).await?);
+    }
+    Ok(assemble(instrument, series, partitions.iter().map(|one| &one.name).zip(rows)))
+}
+
 /// The current partitions of a name.
 #[derive(Debug, Clone)]
 pub(super) struct Listed {

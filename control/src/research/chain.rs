@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use contracts::experiment::TrainingSection;
-use training::dataset::NORM_STATS_FILE;
+use ::training::dataset::NORM_STATS_FILE;
 
 use super::dataset::{self, Built};
 use super::trained::Manifest;

@@ -110,7 +110,7 @@ async fn build(
     cache: &DirectoryStore,
     folder: &Path,
 ) -> Result<Built, CliError> {
-    let series: Vec<_> = contract.feature_contract.macros.keys().cloned().collect();
+    let series: Vec<_> = contract.feature_contract.macro_rules.keys().cloned().collect();
     let instrument = &contract.frozen.data.instrument;
     let fetched = market::remote::fetch(remote, cache, instrument, &series).await?;
     let list = SourceList::new(fetched.sources);
@@ -161,7 +161,7 @@ pub async fn market_of(
             "build it again",
         )
     })?;
-    let series = contract.feature_contract.macros.keys().cloned().collect();
+    let series = contract.feature_contract.macro_rules.keys().cloned().collect();
     let instrument = contract.frozen.data.instrument.clone();
     let market = market::remote::fetch_listed(remote, cache, instrument, series, &list.partitions).await?;
     if built.dataset.manifest.is_of(&market) {

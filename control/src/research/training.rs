@@ -20,8 +20,6 @@ use crate::cli::{CliError, Exit, OrExit as _};
 const CHECKPOINT: &str = "checkpoint";
 /// Name of the learning curve.
 pub const CURVE: &str = "curve.json";
-/// Name of the page for people.
-pub const REPORT: &str = "report.html";
 
 /// What is told on the way.
 #[derive(Debug, Clone, Copy)]
@@ -93,23 +91,22 @@ pub fn built_in(
     let manifest = keep(
         folder,
         of(contract, &built.dataset.manifest),
-        made(contract, done),
+        made(done),
     )?;
     // The model is there: what it would have gone on from is of no use any more, and may be large.
     drop(std::fs::remove_file(&checkpoint));
     Ok(manifest)
 }
 
-fn made(contract: &ExperimentContract, done: Trained) -> Made {
+fn made(done: Trained) -> Made {
     let facts = json!({
         "trainer": "ppo", "steps": done.steps, "gradient_steps": done.gradient_steps, "ended": done.ended,
         "best_update": done.curve.best, "updates": done.curve.points.len(),
     });
     let curve = serde_json::to_vec(&done.curve).unwrap_or_default();
-    let page = training::report::html(contract.contract_id.as_str(), &done);
     Made {
         model: done.onnx,
-        beside: BTreeMap::from([(CURVE.to_owned(), curve), (REPORT.to_owned(), page.into_bytes())]),
+        beside: BTreeMap::from([(CURVE.to_owned(), curve)]),
         facts,
     }
 }
