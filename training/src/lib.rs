@@ -9,3 +9,5 @@ pub mod export;
 pub mod limits;
 pub mod ppo;
 pub mod reward;
+#[cfg(test)]
+mod samples;
