@@ -9,13 +9,14 @@ use contracts::experiment::{FillRule, OvernightRule};
 use contracts::numerics::Executor;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
-use strategy::onnx::testmodels::plain;
 use strategy::policy::source::{Graph, ModelRef};
 use strategy::policy::{Head, Policy as _, PolicySource};
 use strategy::strategy::Strategy;
 
 use super::*;
+use crate::export::onnx;
 use crate::limits::EPISODE_SESSIONS;
+use crate::ppo::net::Layout;
 use crate::reward::Reward;
 use crate::samples::Sample;
 
@@ -52,15 +53,25 @@ fn strategy(sample: &Sample) -> Strategy {
     .unwrap()
 }
 
-fn policy(width: usize) -> PolicySource {
-    let bytes = plain(5, width);
+/// Follows the last bar, and clings a little to the position it sees.
+fn policy(sample: &Sample) -> PolicySource {
+    let features = &sample.contract.feature_contract.features;
+    let layout = Layout::new(features.len(), &[], 1);
+    let mut parameters = vec![0.0; layout.count()];
+    for (weight, feature) in parameters.iter_mut().zip(features) {
+        *weight = match feature.name.as_str() {
+            "log_ret_5m" => 1.0,
+            "position" => 0.3,
+            _ => 0.05,
+        };
+    }
     PolicySource::new(&ModelRef {
-        bytes: &bytes,
+        bytes: &onnx(&layout, &parameters, ActionKind::Continuous, None),
         graph: Graph::Reduced,
         executor: Executor::Dense,
         action_output: "action",
         kind: ActionKind::Continuous,
-        width,
+        width: features.len(),
     })
     .unwrap()
 }
@@ -98,7 +109,7 @@ fn variants(settings: ExecutionSettings) -> Vec<ExecutionSettings> {
 fn a_fixed_policy_walks_as_in_the_backtest_bit_by_bit_in_every_setting() {
     let sample = sample();
     let strategy = strategy(&sample);
-    let source = policy(strategy.width());
+    let source = policy(&sample);
     let candidate = Candidate {
         strategy: &strategy,
         source: &source,
@@ -131,7 +142,12 @@ fn a_fixed_policy_walks_as_in_the_backtest_bit_by_bit_in_every_setting() {
         assert_eq!(bars, wanted.bars, "{settings:?}");
         assert_eq!(walk.book.trades, wanted.trades, "{settings:?}");
         assert_eq!(walk.counts.delayed_fills, wanted.counts.delayed_fills);
-        assert!(wanted.trades.len() > 20 && wanted.counts.withheld.keys().any(|reason| reason.starts_with("stale")));
+        assert!(wanted.trades.len() > 50, "{} trades", wanted.trades.len());
+        assert!(
+            wanted.counts.withheld.keys().any(|reason| reason.starts_with("stale")),
+            "{:?}",
+            wanted.counts
+        );
         // Profits less costs of all decisions are what the whole run gained.
         let gained = bars.last().unwrap().equity - settings.initial_capital;
         assert!((net - gained).abs() < 1e-6, "{net}, not {gained}");
@@ -162,7 +178,7 @@ fn episodes_begin_with_sessions_last_a_month_and_can_be_walked_again() {
         assert_eq!(sessions.len(), EPISODE_SESSIONS);
         assert!(window.holds(episode));
     }
-    assert!(starts.len() > 2, "several starts are drawn: {starts:?}");
+    assert!(starts.len() > 1, "several starts are drawn: {starts:?}");
 
     let episode = window.draw(&mut rng);
     let mut environment = Environment::new(&window, episode);

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use strategy::onnx::inspect::{Dense, Reduction, Request, inspect};
 use strategy::policy::source::ModelRef;
 use strategy::policy::{
-    Batching, DensePolicy, Head, OrtPolicy, Policy as _, PolicySource, infer_in_batches, library, same_bits,
+    Batching, DensePolicy, Head, OrtPolicy, PolicySource, infer_in_batches, library, same_bits,
 };
 use strategy::strategy::Strategy;
 
