@@ -8,6 +8,7 @@ pub mod environment;
 pub mod export;
 pub mod limits;
 pub mod ppo;
+pub mod report;
 pub mod reward;
 #[cfg(test)]
 mod samples;

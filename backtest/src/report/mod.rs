@@ -1,8 +1,8 @@
 //! One self-contained HTML page about a run: charts as inline SVG, no script, nothing fetched. All text in it is escaped.
 
 mod axis;
-mod chart;
-mod escape;
+pub mod chart;
+pub mod escape;
 mod monthly;
 
 use std::fmt::Write as _;
@@ -39,12 +39,8 @@ pub struct Report<'a> {
 #[must_use]
 pub fn html(report: &Report<'_>) -> String {
     let outcome = report.outcome;
-    let title = escape(report.title);
-    let mut page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
-         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>\
-         <p>{} · {} to {} · {} sessions · {} bars · fingerprint <code>{}</code></p>",
+    let mut body = format!(
+        "<p>{} · {} to {} · {} sessions · {} bars · fingerprint <code>{}</code></p>",
         escape(outcome.instrument.as_str()),
         report.metrics.test_period_start,
         report.metrics.test_period_end,
@@ -54,23 +50,33 @@ pub fn html(report: &Report<'_>) -> String {
     );
     if let Some(at) = outcome.ruined {
         push(
-            &mut page,
+            &mut body,
             format_args!("<p class=\"note missed\">Ruined at {at}: the run ended there.</p>"),
         );
     }
     for caveat in report.caveats {
         push(
-            &mut page,
+            &mut body,
             format_args!("<p class=\"note\">{}</p>", escape(caveat)),
         );
     }
-    page.push_str(&withheld(outcome));
-    page.push_str(&criteria(report.criteria));
-    page.push_str(&charts(outcome));
-    page.push_str(&monthly::table(outcome));
-    page.push_str(&figures(report.metrics));
-    page.push_str("</body></html>\n");
-    page
+    body.push_str(&withheld(outcome));
+    body.push_str(&criteria(report.criteria));
+    body.push_str(&charts(outcome));
+    body.push_str(&monthly::table(outcome));
+    body.push_str(&figures(report.metrics));
+    page(report.title, &body)
+}
+
+/// A self-contained page under the house's style: no script, nothing fetched. `body` is markup; the title is text.
+#[must_use]
+pub fn page(title: &str, body: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
+         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>{body}</body></html>\n"
+    )
 }
 
 /// Bars at which nothing was decided, by reason.
