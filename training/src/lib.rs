@@ -9,5 +9,8 @@ pub mod environment;
 pub mod export;
 pub mod limits;
 pub mod ppo;
+pub mod report;
 pub mod reward;
+#[cfg(test)]
+mod samples;
 pub mod synthetic;

@@ -20,6 +20,8 @@ use crate::cli::{CliError, Exit, OrExit as _};
 const CHECKPOINT: &str = "checkpoint";
 /// Name of the learning curve.
 pub const CURVE: &str = "curve.json";
+/// Name of the page for people.
+pub const REPORT: &str = "report.html";
 
 /// What is told on the way.
 #[derive(Debug, Clone, Copy)]
@@ -91,22 +93,23 @@ pub fn built_in(
     let manifest = keep(
         folder,
         of(contract, &built.dataset.manifest),
-        made(done),
+        made(contract, done),
     )?;
     // The model is there: what it would have gone on from is of no use any more, and may be large.
     drop(std::fs::remove_file(&checkpoint));
     Ok(manifest)
 }
 
-fn made(done: Trained) -> Made {
+fn made(contract: &ExperimentContract, done: Trained) -> Made {
     let facts = json!({
         "trainer": "ppo", "steps": done.steps, "gradient_steps": done.gradient_steps, "ended": done.ended,
         "best_update": done.curve.best, "updates": done.curve.points.len(),
     });
     let curve = serde_json::to_vec(&done.curve).unwrap_or_default();
+    let page = ::training::report::html(contract.contract_id.as_str(), &done);
     Made {
         model: done.onnx,
-        beside: BTreeMap::from([(CURVE.to_owned(), curve)]),
+        beside: BTreeMap::from([(CURVE.to_owned(), curve), (REPORT.to_owned(), page.into_bytes())]),
         facts,
     }
 }

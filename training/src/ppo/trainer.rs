@@ -305,7 +305,8 @@ impl<'a> Trainer<'a> {
             });
             self.best_parameters = Some(self.actor.parameters.clone());
             self.evaluations_since = 0;
-        } else {
+        } else if self.best.is_some() {
+            // A policy that has not begun to trade is no sign that it has learnt too much.
             self.evaluations_since += 1;
             let patience = (planned.div_ceil(every) / PATIENCE_SHARE).max(PATIENCE_MIN);
             // The last update ends the training anyway.

@@ -107,3 +107,6 @@ fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<Attribute>) -> N
 fn dim(width: usize) -> i64 {
     i64::try_from(width).expect("a layer's width is far below 2^63")
 }
+
+#[cfg(test)]
+mod tests;
