@@ -14,7 +14,10 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("engine", &["commandline", "contracts", "strategy"]),
     ("backtest", &["contracts", "strategy"]),
     ("training", &["contracts", "strategy", "backtest"]),
-    ("control", &["commandline", "contracts", "strategy", "backtest", "training"]),
+    (
+        "control",
+        &["commandline", "contracts", "strategy", "backtest", "training"],
+    ),
     ("xtask", &[]),
 ];
 const OURS: [&str; 10] = [
