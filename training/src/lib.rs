@@ -5,5 +5,11 @@
 //! socket or database; randomness comes from a seed.
 
 pub mod dataset;
+pub mod environment;
+pub mod export;
 pub mod limits;
+pub mod ppo;
+pub mod reward;
+#[cfg(test)]
+mod samples;
 pub mod synthetic;

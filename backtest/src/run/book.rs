@@ -109,6 +109,11 @@ impl Book {
         }
     }
 
+    /// Costs since they were last taken.
+    pub const fn cost(&self) -> f64 {
+        self.cost
+    }
+
     /// Costs since the last time this was asked.
     pub fn take_cost(&mut self) -> f64 {
         std::mem::take(&mut self.cost)

@@ -163,7 +163,7 @@ pub fn outcome(
     Outcome {
         instrument: instrument.clone(),
         settings: *settings,
-        sessions: returns(prepared, &bars, settings.initial_capital),
+        sessions: session_returns(prepared, &bars, settings.initial_capital),
         bars,
         trades,
         sessions_per_year,
@@ -174,8 +174,8 @@ pub fn outcome(
     }
 }
 
-/// Equity at a session's last bar over the equity before it, less one; 0 without bars.
-fn returns(prepared: &Prepared, bars: &[BarRow], capital: f64) -> Vec<SessionReturn> {
+/// Of each listed session: equity at its last bar over the equity before it, less one; 0 without bars.
+pub fn session_returns(prepared: &Prepared, bars: &[BarRow], capital: f64) -> Vec<SessionReturn> {
     let (mut before, mut from) = (capital, 0);
     let session_return = |session| {
         let upto = bars.partition_point(|row| row.session <= session);

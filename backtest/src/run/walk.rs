@@ -12,6 +12,7 @@ use contracts::evidence::{ExecutionCounts, ExecutionSettings};
 use contracts::experiment::{FillRule, OvernightRule};
 use contracts::reason::{Position, Withheld};
 use contracts::time::UtcMillis;
+use strategy::action::NotFinite;
 
 use super::book::{Book, Fill};
 use super::decide::Decide;
@@ -32,16 +33,30 @@ pub struct Walked {
     pub ruined: Option<UtcMillis>,
 }
 
-struct Walk<'a> {
+/// A run that is walked bar by bar by whoever calls it: [`walk`] to the window's end, a trainer from one decision to the next.
+///
+/// Per used bar: [`open`](Self::open), then [`decide`](Self::decide) where there is a decision, then [`close`](Self::close).
+#[derive(Debug)]
+pub struct Walk<'a> {
     settings: &'a ExecutionSettings,
-    book: Book,
-    counts: ExecutionCounts,
+    /// The money.
+    pub book: Book,
+    /// Counts; bars withheld before they reached a model are the caller's.
+    pub counts: ExecutionCounts,
     /// Decisions that are not due yet, oldest first.
     coming: VecDeque<Position>,
     /// The decision that is due.
     due: Position,
     /// A due order has met a stale bar.
     waiting: bool,
+    /// The standing decision.
+    decided: Position,
+    /// What was held when the bar at hand was decided on.
+    held: Position,
+    /// Used bars that have closed.
+    closes: u32,
+    /// When equity was gone.
+    pub ruined: Option<UtcMillis>,
 }
 
 /// Walks to the end of the window or to ruin.
@@ -53,64 +68,17 @@ pub fn walk(
     settings: &ExecutionSettings,
     decide: &mut dyn Decide,
 ) -> Result<Walked, RunError> {
-    let delay = match settings.fill {
-        FillRule::NextOpen => settings.latency_bars,
-        FillRule::SameClose => settings.latency_bars - 1,
-    };
-    let mut walk = Walk {
-        settings,
-        book: Book::new(settings),
-        counts: ExecutionCounts {
-            withheld: prepared.withheld.clone(),
-            ..ExecutionCounts::default()
-        },
-        coming: std::iter::repeat_n(Position::Flat, delay as usize).collect(),
-        due: Position::Flat,
-        waiting: false,
-    };
+    let mut walk = Walk::new(settings);
+    walk.counts.withheld.clone_from(&prepared.withheld);
     let mut bars: Vec<BarRow> = Vec::with_capacity(prepared.steps.len());
-    let (mut decided, mut ruined) = (Position::Flat, None);
-    for (at, step) in (0_u32..).zip(&prepared.steps) {
-        if settings.fill == FillRule::NextOpen {
-            walk.next_due();
-            walk.fill(step, step.bar.open, at);
-        }
-        let held = walk.book.held();
+    for step in &prepared.steps {
+        let seen = walk.open(step);
         if let Some(row) = step.row {
-            let seen = match settings.position_source {
-                PositionSource::Signal => decided,
-                PositionSource::Feedback => held,
-            };
-            match decide.decide(row, seen)? {
-                Ok(action) => decided = action,
-                Err(_) => walk.withheld(Withheld::NotFinite),
-            }
-        }
-        walk.coming.push_back(decided);
-        if settings.fill == FillRule::SameClose {
-            walk.next_due();
-            walk.fill(step, step.bar.close, at + 1);
+            walk.decide(decide.decide(row, seen)?);
         }
         let ends = bars.len() + 1 == prepared.steps.len();
-        let night = step.last_of_session && settings.overnight == OvernightRule::Flatten;
-        if ends || night {
-            walk.close(step, at + 1, ends);
-        }
-        let mut equity = walk.book.equity(step.bar.close);
-        if equity <= 0.0 {
-            walk.close(step, at + 1, true);
-            equity = walk.book.equity(step.bar.close);
-            ruined = Some(step.bar.close_time);
-        }
-        bars.push(BarRow {
-            bar: step.bar,
-            session: step.session,
-            decided,
-            held,
-            equity,
-            cost: walk.book.take_cost(),
-        });
-        if ruined.is_some() {
+        bars.push(walk.close(step, ends));
+        if walk.ruined.is_some() {
             break;
         }
     }
@@ -118,11 +86,82 @@ pub fn walk(
         bars,
         book: walk.book,
         counts: walk.counts,
-        ruined,
+        ruined: walk.ruined,
     })
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// The initial capital, nothing held, nothing decided.
+    #[must_use]
+    pub fn new(settings: &'a ExecutionSettings) -> Self {
+        let delay = match settings.fill {
+            FillRule::NextOpen => settings.latency_bars,
+            FillRule::SameClose => settings.latency_bars - 1,
+        };
+        Self {
+            settings,
+            book: Book::new(settings),
+            counts: ExecutionCounts::default(),
+            coming: std::iter::repeat_n(Position::Flat, delay as usize).collect(),
+            due: Position::Flat,
+            waiting: false,
+            decided: Position::Flat,
+            held: Position::Flat,
+            closes: 0,
+            ruined: None,
+        }
+    }
+
+    /// A bar up to its decision: a due order fills at its open. Gives the position the observation is seen with.
+    pub fn open(&mut self, step: &Step) -> Position {
+        if self.settings.fill == FillRule::NextOpen {
+            self.next_due();
+            self.fill(step, step.bar.open, self.closes);
+        }
+        self.held = self.book.held();
+        match self.settings.position_source {
+            PositionSource::Signal => self.decided,
+            PositionSource::Feedback => self.held,
+        }
+    }
+
+    /// The bar's decision; one that means nothing withholds the bar. Without a call the decision before it stands.
+    pub fn decide(&mut self, decision: Result<Position, NotFinite>) {
+        match decision {
+            Ok(action) => self.decided = action,
+            Err(NotFinite) => self.withheld(Withheld::NotFinite),
+        }
+    }
+
+    /// The bar from its decision on; `ends` closes what is held because nothing follows.
+    pub fn close(&mut self, step: &Step, ends: bool) -> BarRow {
+        self.coming.push_back(self.decided);
+        let closes = self.closes + 1;
+        if self.settings.fill == FillRule::SameClose {
+            self.next_due();
+            self.fill(step, step.bar.close, closes);
+        }
+        let night = step.last_of_session && self.settings.overnight == OvernightRule::Flatten;
+        if ends || night {
+            self.flatten(step, closes, ends);
+        }
+        let mut equity = self.book.equity(step.bar.close);
+        if equity <= 0.0 {
+            self.flatten(step, closes, true);
+            equity = self.book.equity(step.bar.close);
+            self.ruined = Some(step.bar.close_time);
+        }
+        self.closes = closes;
+        BarRow {
+            bar: step.bar,
+            session: step.session,
+            decided: self.decided,
+            held: self.held,
+            equity,
+            cost: self.book.take_cost(),
+        }
+    }
+
     fn next_due(&mut self) {
         self.due = self.coming.pop_front().unwrap_or(self.due);
     }
@@ -141,7 +180,7 @@ impl Walk<'_> {
         self.change(self.due, step, price, closes, false);
     }
 
-    fn close(&mut self, step: &Step, closes: u32, forced: bool) {
+    fn flatten(&mut self, step: &Step, closes: u32, forced: bool) {
         if self.book.held() != Position::Flat {
             self.change(Position::Flat, step, step.bar.close, closes, forced);
         }

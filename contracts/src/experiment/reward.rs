@@ -17,9 +17,9 @@ pub enum RewardTerm {
     Holding,
     /// Every bar without one, after a while.
     Inactivity,
-    /// Every change of position.
+    /// Every change of the decision.
     Churn,
-    /// The distance from the highest equity.
+    /// Every growth of the distance from the highest equity.
     Drawdown,
 }
 

@@ -36,9 +36,10 @@ fn exp_parts(t: f32) -> (f32, f32) {
     ((r * r).mul_add(sum, r), scale)
 }
 
-/// Hyperbolic tangent.
+/// Hyperbolic tangent; the one that trains is the one that runs.
 #[inline(always)]
-pub(super) fn tanh(x: f32) -> f32 {
+#[must_use]
+pub fn tanh(x: f32) -> f32 {
     let (p, scale) = exp_parts(-2.0 * x.abs());
     let q = scale.mul_add(p, scale - 1.0);
     (-q / (2.0 + q)).copysign(x)

@@ -8,6 +8,7 @@ mod activation;
 mod chain;
 mod kernel;
 
+pub use activation::tanh;
 pub use chain::{Activation, Chain, ChainError, Layer};
 pub use kernel::Isa;
 
