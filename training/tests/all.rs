@@ -7,6 +7,8 @@ mod dataset;
 mod experiments;
 #[path = "all/folder.rs"]
 mod folder;
+#[path = "all/ideal.rs"]
+mod ideal;
 #[path = "all/kit.rs"]
 mod kit;
 #[path = "all/market.rs"]

@@ -1,5 +1,6 @@
 //! The reference features computed anew by TA-Lib and pandas, and compared: with the committed files, and with every row of
-//! `engine features` on the real bars. Then backtests of the real bars, derived anew from their decisions by numpy and pandas.
+//! `engine features` on the real bars. Then backtests of the real bars, derived anew from their decisions, and a dataset's rows, norm
+//! stats and hashes, by numpy and pandas.
 //! In a virtual environment of its own, with pinned packages.
 
 use std::path::Path;
@@ -23,6 +24,7 @@ pub fn run(read: &mut dyn FnMut(&str)) -> Result<(), String> {
             for what in [
                 "live comparison with TA-Lib and pandas",
                 "backtests of the real bars against numpy and pandas",
+                "a dataset of the real bars against numpy and pandas",
             ] {
                 runner::skip(what, &why, read);
             }
@@ -31,6 +33,7 @@ pub fn run(read: &mut dyn FnMut(&str)) -> Result<(), String> {
     };
     let features = runner::root().join("strategy/tests/oracle/regenerate.py");
     let backtests = runner::root().join("tests/oracle/metrics.py");
+    let datasets = runner::root().join("tests/oracle/dataset.py");
     let programs = runner::target().join("debug");
     let mut compare = |script: &Path, how: &[&Path]| {
         let mut command = Command::new(&python);
@@ -43,11 +46,13 @@ pub fn run(read: &mut dyn FnMut(&str)) -> Result<(), String> {
     compare(&features, &[Path::new("--check")])?;
     if runner::root().join("../shared/data").is_dir() {
         compare(&features, &[Path::new("--engine"), &programs.join("engine")])?;
-        return compare(&backtests, &[Path::new("--programs"), &programs]);
+        compare(&backtests, &[Path::new("--programs"), &programs])?;
+        return compare(&datasets, &[Path::new("--programs"), &programs]);
     }
     for what in [
         "every row of `engine features` against TA-Lib and pandas",
         "backtests of the real bars against numpy and pandas",
+        "a dataset of the real bars against numpy and pandas",
     ] {
         runner::skip(what, "../shared/data not found", read);
     }

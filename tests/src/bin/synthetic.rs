@@ -5,12 +5,18 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use backtest::market::Market as Read;
 use clap::{Parser, Subcommand, ValueEnum};
 use contracts::bar::Stamp;
+use contracts::experiment::contract::ExperimentContract;
+use contracts::files::{BarFileOptions, read_bars, read_daily};
 use contracts::ids::InstrumentId;
+use contracts::time::UtcMillis;
 use strategy::onnx::testmodels::{Shape, ppo_continuous, ppo_discrete};
 use testkit::market::{Market, MarketSpec};
 use testkit::norm_stats;
+use testkit::shared::repository;
+use training::dataset;
 
 /// Generates, from a seed, the files a demo or an experiment starts from.
 #[derive(Parser)]
@@ -49,6 +55,21 @@ enum What {
         #[arg(long, value_enum, default_value_t = Actions::Discrete)]
         actions: Actions,
         /// The ONNX file.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// The dataset of an experiment out of files: its three tables, norm stats and manifest.
+    Dataset {
+        /// The experiment's file; the feature contract is looked for in `config/features`.
+        #[arg(long)]
+        experiment: PathBuf,
+        /// Bars, stamped with their open.
+        #[arg(long)]
+        bars: PathBuf,
+        /// Daily values.
+        #[arg(long = "macro")]
+        daily: PathBuf,
+        /// Folder for the files.
         #[arg(long)]
         out: PathBuf,
     },
@@ -116,6 +137,25 @@ fn run(what: What) -> Result<(), Box<dyn Error>> {
                 Actions::Continuous => ppo_continuous(&shape),
             };
             std::fs::write(&out, model.bytes)?;
+        }
+        What::Dataset {
+            experiment,
+            bars,
+            daily,
+            out,
+        } => {
+            let yaml = std::fs::read(&experiment)?;
+            let (name, features) = (
+                experiment.display().to_string(),
+                repository().join("config/features"),
+            );
+            let contract = ExperimentContract::from_yaml(&yaml, &name, &features, UtcMillis(0))?;
+            let market = Read {
+                instrument: contract.frozen.data.instrument.clone(),
+                bars: read_bars(&bars, &BarFileOptions::stamped(Stamp::Open))?.bars,
+                daily: read_daily(&daily)?,
+            };
+            dataset::write(&dataset::build(&contract, &market, Vec::new())?, &out)?;
         }
         What::FuzzCorpus { out } => {
             std::fs::create_dir_all(&out)?;
