@@ -59,7 +59,12 @@ fn charts(report: &BarsReport, bars: &[Bar]) -> String {
     });
     let marks: Vec<Mark> = jumps.chain(levels).collect();
     let months = months_of(bars.iter().map(date_of));
-    let mut out = line("Close, with jumps and other levels in red", &closes, &marks, &months);
+    let mut out = line(
+        "Close, with jumps and other levels in red",
+        &closes,
+        &marks,
+        &months,
+    );
     let (flat, labels) = flat_by_month(bars);
     out.push_str(&line("Flat bars of each month, %", &flat, &[], &labels));
     out.push_str(&histogram("Bars of each day (UTC)", &bars_by_day(bars), BINS));
@@ -71,7 +76,9 @@ fn flat_by_month(bars: &[Bar]) -> (Vec<f64>, Vec<(usize, String)>) {
     let month = |bar: &Bar| date_of(bar).to_civil().map(|civil| (civil.year(), civil.month()));
     let parts: Vec<&[Bar]> = bars.chunk_by(|a, b| month(a) == month(b)).collect();
     let share = |part: &&[Bar]| {
-        let flat = part.iter().filter(|bar| bar.open == bar.close && bar.high == bar.low);
+        let flat = part
+            .iter()
+            .filter(|bar| bar.open == bar.close && bar.high == bar.low);
         100.0 * flat.count() as f64 / part.len() as f64
     };
     let labels = months_of(parts.iter().map(|part| date_of(&part[0])));
@@ -91,18 +98,30 @@ fn figures(report: &BarsReport) -> String {
         row("rows read", report.rows.to_string()),
         row("rows left out", report.bad.count.to_string()),
         row("rows that repeat a bar", report.repeats.same.to_string()),
-        row("rows in conflict with a bar", report.repeats.conflicts.count.to_string()),
+        row(
+            "rows in conflict with a bar",
+            report.repeats.conflicts.count.to_string(),
+        ),
         row("rows out of order", report.repeats.out_of_order.to_string()),
         row("bars", report.bars.to_string()),
         row("sessions with bars", sessions.with_bars.to_string()),
         row("complete sessions", sessions.complete.to_string()),
         row("partial sessions", sessions.partial.count.to_string()),
-        row("sessions on listed holidays", sessions.on_holidays.count.to_string()),
+        row(
+            "sessions on listed holidays",
+            sessions.on_holidays.count.to_string(),
+        ),
         row("sessions without bars", sessions.absent.count.to_string()),
-        row("… of these on listed holidays", sessions.absent.on_holidays.to_string()),
+        row(
+            "… of these on listed holidays",
+            sessions.absent.on_holidays.to_string(),
+        ),
         row("gaps inside sessions", report.gaps.count.to_string()),
         row("bars missing in gaps", report.gaps.missing_bars.to_string()),
-        row("flat bars", format!("{} ({})", report.flat.bars, percent(report.flat.share))),
+        row(
+            "flat bars",
+            format!("{} ({})", report.flat.bars, percent(report.flat.share)),
+        ),
         row(
             &format!("sessions of at most {} closes", report.stale.closes_max),
             report.stale.dates.count.to_string(),
@@ -135,7 +154,14 @@ fn lists(report: &BarsReport) -> String {
     [
         listed(
             "Jumps",
-            &["close", "from", "to", "move", "times the usual move", "taken back"],
+            &[
+                "close",
+                "from",
+                "to",
+                "move",
+                "times the usual move",
+                "taken back",
+            ],
             &report.jumps.bars,
             |jump| {
                 vec![
@@ -218,7 +244,13 @@ fn lists(report: &BarsReport) -> String {
             "Partial sessions",
             &["date", "bars", "of"],
             &report.sessions.partial,
-            |one| vec![one.date.to_string(), one.bars.to_string(), one.expected.to_string()],
+            |one| {
+                vec![
+                    one.date.to_string(),
+                    one.bars.to_string(),
+                    one.expected.to_string(),
+                ]
+            },
         ),
     ]
     .concat()

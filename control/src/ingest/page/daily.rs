@@ -74,7 +74,13 @@ fn one(series: &SeriesReport, values: &[Daily]) -> String {
         &title("gaps"),
         &["after", "before", "days"],
         &series.gaps,
-        |gap| vec![gap.after.to_string(), gap.before.to_string(), gap.days.to_string()],
+        |gap| {
+            vec![
+                gap.after.to_string(),
+                gap.before.to_string(),
+                gap.days.to_string(),
+            ]
+        },
     ));
     out.push_str(&listed(
         &title("jumps"),
