@@ -9,7 +9,7 @@ use serde_json::json;
 use strategy::calendar::Calendar;
 
 use super::said;
-use super::take::{TakeArgs, address, bad_of, fetch, now, unreadable, vendor};
+use super::take::{TakeArgs, address, bad_of, fetch, now, reading, vendor};
 use super::written::Report;
 use crate::cli::out::Sink;
 use crate::cli::table::fields;
@@ -73,7 +73,7 @@ pub fn run(args: &BarsArgs, out: Sink<'_>) -> Result<(), CliError> {
     let taken = if take.files.is_empty() {
         fetched(take, &source, &calendar)?
     } else {
-        read::bars(&source, &take.files).map_err(unreadable)?
+        reading(&take.files, || read::bars(&source, &take.files))?
     };
     let rows = within(taken.rows, &calendar, take.from, take.to);
     let (bars, repeats) = order::bars(&rows);
@@ -83,6 +83,7 @@ pub fn run(args: &BarsArgs, out: Sink<'_>) -> Result<(), CliError> {
         rows: rows.len() as u64,
         repeats: &repeats,
         bars: &bars,
+        now: now().0,
     };
     let report = quality::examine(&source, &doc, taken).or_exit(
         Exit::Config,

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::said;
-use super::take::{TakeArgs, address, bad_of, fetch, now, unreadable, vendor};
+use super::take::{TakeArgs, address, bad_of, fetch, now, reading, vendor};
 use super::written::Report;
 use crate::cli::out::Sink;
 use crate::cli::table::{aligned, fields};
@@ -67,7 +67,7 @@ pub fn run(args: &MacroArgs, out: Sink<'_>) -> Result<(), CliError> {
     let mut taken = if take.files.is_empty() {
         fetched(take, &source)?
     } else {
-        read::daily(&source, &take.files).map_err(unreadable)?
+        reading(&take.files, || read::daily(&source, &take.files))?
     };
     let asked =
         |date: DayNumber| take.from.is_none_or(|from| from <= date) && take.to.is_none_or(|to| date <= to);

@@ -94,7 +94,15 @@ impl TakeArgs {
             )
         })?;
         self.in_order()?;
-        Ok((from, self.to.unwrap_or(today)))
+        let to = self.to.unwrap_or(today);
+        if from > to {
+            return Err(CliError::new(
+                Exit::Usage,
+                format!("--from {from} is after today"),
+                "name a date that has been",
+            ));
+        }
+        Ok((from, to))
     }
 
     /// That the dates are in order.
@@ -208,8 +216,18 @@ pub fn vendor(vendor: &VendorName, id: &VendorId) -> Result<Vendor, CliError> {
     })
 }
 
-/// Files that cannot be taken.
-pub fn unreadable(error: ReadError) -> CliError {
+/// Reads files, with a line on a terminal.
+///
+/// # Errors
+/// [`Exit::NoInput`] for one that cannot be read, [`Exit::Data`] for one that is not what the source file says.
+pub fn reading<T>(files: &[PathBuf], read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, CliError> {
+    let line = Line::new();
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    line.say(&format!("reading {}", names.join(", ")));
+    read().map_err(unreadable)
+}
+
+fn unreadable(error: ReadError) -> CliError {
     use contracts::files::FileError;
     let (exit, remedy) = match &error {
         ReadError::File(FileError::Io { .. }) | ReadError::Io { .. } => {

@@ -410,3 +410,55 @@ fn values_come_from_fred_with_their_arrivals() {
     let again = desk.run_with(line, &env).json();
     assert_eq!(again["published"]["ingest_id"], Value::Null);
 }
+
+/// The real files, or a line that says what was skipped.
+fn shared(name: &str) -> Option<std::path::PathBuf> {
+    let path = Path::new(ROOT).join("../shared/data").join(name);
+    if path.is_file() {
+        return Some(path.canonicalize().unwrap());
+    }
+    use std::io::Write as _;
+    writeln!(
+        std::io::stderr(),
+        "SKIPPED: ingest of the real {name}: ../shared/data not found"
+    )
+    .ok();
+    None
+}
+
+#[test]
+fn the_real_files_go_in_once() {
+    let (Some(bars), Some(macros)) = (shared("usdcop_5m.csv.gz"), shared("macro_daily.csv")) else {
+        return;
+    };
+    let desk = Desk::new();
+    let bars = format!(
+        "ingest bars --source config/sources/usdcop_twelvedata.yaml --file {}",
+        bars.display()
+    );
+    let macros = format!(
+        "ingest macro --source config/sources/macro_investing_fred.yaml --file {}",
+        macros.display()
+    );
+    assert_eq!(desk.ok(&bars)["published"]["added"], 92_339);
+    assert_eq!(desk.ok(&macros)["published"]["added"], 28_225);
+    for line in [&bars, &macros] {
+        let again = desk.ok(line);
+        assert_eq!(again["published"]["ingest_id"], Value::Null, "{line}");
+    }
+    let status = desk.ok("ingest status");
+    let market = status["market"].as_array().unwrap();
+    assert_eq!(market.len(), 19);
+    let of = |name: &str| {
+        let found = market.iter().find(|row| row["name"] == name);
+        found.unwrap_or_else(|| panic!("{name}: {status}")).clone()
+    };
+    assert_eq!(
+        (&of("USDCOP")["rows"], &of("USDCOP")["months"]),
+        (&json!(92_339), &json!(75))
+    );
+    assert_eq!(
+        (&of("dxy")["vendor"], &of("dxy")["vendor_id"]),
+        (&json!("investing"), &json!("942611"))
+    );
+}
