@@ -66,7 +66,7 @@ pub enum NamedError {
         /// Its hash.
         hash: ArtifactHash,
         /// What is wrong with it.
-        source: ArtifactError,
+        source: Box<ArtifactError>,
     },
     /// The file system's.
     #[error("the artifact store cannot be used")]
@@ -89,7 +89,11 @@ pub async fn require(
         for (name, hash) in named {
             store.get(hash).map_err(|source| match source {
                 ArtifactError::Io(_) => NamedError::Store(source),
-                _ => NamedError::NotThere { name, hash, source },
+                source => NamedError::NotThere {
+                    name,
+                    hash,
+                    source: Box::new(source),
+                },
             })?;
         }
         Ok(())

@@ -45,7 +45,7 @@ pub struct Config {
     /// Who is told what happens.
     #[serde(default)]
     pub webhooks: Vec<WebhookConfig>,
-    /// Where the bars of an instrument lie: golden vectors and backtests are made from them.
+    /// Where the bars of an instrument lie, unless they were ingested: golden vectors and backtests are made from them.
     #[serde(default)]
     pub markets: BTreeMap<InstrumentId, MarketConfig>,
 }
@@ -79,17 +79,65 @@ pub struct SlotConfig {
     pub instruments: Vec<InstrumentId>,
 }
 
-/// An instrument's bars and daily values. The files are read when they are needed, so that they may grow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// An instrument's bars and daily values: files, which are read when they are needed, so that they may grow; or, without files, what was
+/// ingested.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct MarketConfig {
+    /// True says in so many words that the market store is read, which it is where no bars are named.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub store: bool,
     /// `.csv`, `.csv.gz` or `.parquet`.
-    pub bars: PathBuf,
-    /// Which end of a bar its time column holds.
-    pub stamp: Stamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bars: Option<PathBuf>,
+    /// Which end of a bar its time column holds; beside bars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
     /// Daily values; left out where no feature asks for them.
-    #[serde(rename = "macro", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "macro", skip_serializing_if = "Option::is_none")]
     pub daily: Option<PathBuf>,
+}
+
+/// The files of an instrument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarketFiles {
+    /// Its bars.
+    pub bars: PathBuf,
+    /// Which end of a bar their time column holds.
+    pub stamp: Stamp,
+    /// Daily values.
+    pub daily: Option<PathBuf>,
+}
+
+impl MarketConfig {
+    /// Bars in a file, and daily values in another.
+    #[must_use]
+    pub const fn of_files(bars: PathBuf, stamp: Stamp, daily: Option<PathBuf>) -> Self {
+        Self {
+            store: false,
+            bars: Some(bars),
+            stamp: Some(stamp),
+            daily,
+        }
+    }
+
+    /// The files; none where the market store is read.
+    ///
+    /// # Errors
+    /// What contradicts what, in words.
+    pub fn files(&self) -> Result<Option<MarketFiles>, &'static str> {
+        match (&self.bars, self.stamp, &self.daily, self.store) {
+            (Some(_), _, _, true) => Err("name bars, or say store = true: not both"),
+            (Some(_), None, ..) => Err("bars need a stamp: open or close"),
+            (Some(bars), Some(stamp), daily, false) => Ok(Some(MarketFiles {
+                bars: bars.clone(),
+                stamp,
+                daily: daily.clone(),
+            })),
+            (None, None, None, _) => Ok(None),
+            (None, ..) => Err("stamp and macro belong to bars in a file: name the file, or leave them out"),
+        }
+    }
 }
 
 fn listen() -> SocketAddr {
@@ -135,6 +183,16 @@ pub enum ConfigError {
         "listen = {0} is not loopback: put a proxy that speaks TLS in front and set behind_tls_proxy = true"
     )]
     Exposed(SocketAddr),
+    /// A section of a market contradicts itself.
+    #[error("{path}: [markets.{instrument}]: {what}")]
+    Market {
+        /// The file.
+        path: PathBuf,
+        /// Whose section.
+        instrument: InstrumentId,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// A target of notifications is wrong.
     #[error("{path}: [[webhooks]] cannot be used")]
     Webhook {
@@ -161,6 +219,13 @@ impl Config {
         })?;
         if !config.listen.ip().is_loopback() && !config.behind_tls_proxy {
             return Err(ConfigError::Exposed(config.listen));
+        }
+        for (instrument, market) in &config.markets {
+            market.files().map_err(|what| ConfigError::Market {
+                path: path.to_owned(),
+                instrument: instrument.clone(),
+                what,
+            })?;
         }
         WebhookConfig::check(&config.webhooks).map_err(|source| ConfigError::Webhook {
             path: path.to_owned(),
@@ -189,6 +254,32 @@ mod tests {
         };
         assert_eq!(without_examples, defaults);
         assert_eq!((shown.slots.len(), shown.markets.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_market_is_files_or_the_store_and_never_both() {
+        let of = |text: &str| toml::from_str::<MarketConfig>(text).unwrap();
+        assert_eq!(of("").files(), Ok(None));
+        assert_eq!(of("store = true").files(), Ok(None));
+        let files = of("bars = \"a.csv\"\nstamp = \"close\"")
+            .files()
+            .unwrap()
+            .unwrap();
+        assert_eq!((files.stamp, files.daily), (Stamp::Close, None));
+        for bad in [
+            "bars = \"a.csv\"",
+            "stamp = \"open\"",
+            "macro = \"m.csv\"",
+            "store = true\nbars = \"a.csv\"\nstamp = \"open\"",
+            "store = true\nmacro = \"m.csv\"",
+        ] {
+            of(bad).files().unwrap_err();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("control.toml");
+            std::fs::write(&path, format!("[markets.USDCOP]\n{bad}\n")).unwrap();
+            let refused = Config::load(&path).unwrap_err().to_string();
+            assert!(refused.contains("[markets.USDCOP]"), "{refused}");
+        }
     }
 
     #[test]

@@ -1,17 +1,28 @@
-//! The bars and daily values that the settings name per instrument.
+//! The bars and daily values of an instrument: those of the files that the settings name, or those that were ingested.
+
+use std::sync::Arc;
 
 use backtest::market::Market;
-use contracts::files::{BarFileOptions, DailyFile, FileError, read_bars, read_daily};
+use contracts::features::FeatureContract;
+use contracts::files::{BarFileOptions, FileError, read_bars, read_daily};
 use contracts::ids::InstrumentId;
 
-use crate::config::{Config, MarketConfig};
+use crate::app::App;
+use crate::artifacts::ArtifactStore;
+use crate::config::MarketFiles;
+use crate::market::{self, SourcePartition, StoredMarket, StoredMarketError};
 
 /// Why there is no market to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum MarketError {
-    /// The settings name no bars for it.
-    #[error("control.toml names no bars for {0}: add [markets.{0}] with bars and stamp")]
-    Unknown(InstrumentId),
+    /// The settings contradict themselves.
+    #[error("control.toml: [markets.{instrument}]: {what}")]
+    Settings {
+        /// Whose section.
+        instrument: InstrumentId,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// A file cannot be read, or a row of it is bad: mend the file.
     #[error("the bars or daily values of {instrument} cannot be used")]
     File {
@@ -20,60 +31,149 @@ pub enum MarketError {
         /// File, line and fault.
         source: FileError,
     },
+    /// The market store.
+    #[error(transparent)]
+    Stored(#[from] StoredMarketError),
 }
 
-/// Reads an instrument's bars and daily values; a bad row refuses the file. It takes seconds for years of bars: keep it off the async
-/// threads.
+impl MarketError {
+    /// A stable word for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Settings { .. } | Self::File { .. } => "market_unusable",
+            Self::Stored(StoredMarketError::Nothing(_)) => "no_market",
+            Self::Stored(StoredMarketError::Altered { .. } | StoredMarketError::Unreadable { .. }) => {
+                "market_altered"
+            }
+            Self::Stored(StoredMarketError::Store(_)) => "internal",
+        }
+    }
+}
+
+/// Where an instrument's market is read from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Files.
+    Files {
+        /// Whose.
+        instrument: InstrumentId,
+        /// Which.
+        files: MarketFiles,
+    },
+    /// The market store's current partitions.
+    Stored(StoredMarket),
+}
+
+/// A market, and the partitions it was read from; none where files were read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// Bars and daily values.
+    pub market: Market,
+    /// What they were read from.
+    pub partitions: Vec<SourcePartition>,
+}
+
+/// Finds out where an instrument's market is; of the market store the daily series are exactly those that the features name.
 ///
 /// # Errors
 /// [`MarketError`].
-pub fn load(config: &Config, instrument: &InstrumentId) -> Result<Market, MarketError> {
-    let named = config.markets.get(instrument);
-    let named = named.ok_or_else(|| MarketError::Unknown(instrument.clone()))?;
-    let (bars, daily) = read(named).map_err(|source| MarketError::File {
+pub async fn find(
+    app: &App,
+    instrument: &InstrumentId,
+    features: &FeatureContract,
+) -> Result<Source, MarketError> {
+    let named = app.config.markets.get(instrument);
+    let files = named.map_or(Ok(None), |named| named.files());
+    let files = files.map_err(|what| MarketError::Settings {
+        instrument: instrument.clone(),
+        what,
+    })?;
+    if let Some(files) = files {
+        return Ok(Source::Files {
+            instrument: instrument.clone(),
+            files,
+        });
+    }
+    let series = features.macro_rules.keys().cloned().collect();
+    Ok(Source::Stored(
+        market::find(&app.store, instrument, series).await?,
+    ))
+}
+
+impl Source {
+    /// Reads it; a bad row refuses a file, an altered byte a partition. It takes seconds for years of bars: keep it off the async threads.
+    ///
+    /// # Errors
+    /// [`MarketError`].
+    pub fn read(self, artifacts: &Arc<dyn ArtifactStore>) -> Result<Loaded, MarketError> {
+        match self {
+            Self::Files { instrument, files } => of_files(instrument, &files),
+            Self::Stored(stored) => {
+                let (market, partitions) = stored.read(artifacts)?;
+                Ok(Loaded { market, partitions })
+            }
+        }
+    }
+}
+
+fn of_files(instrument: InstrumentId, files: &MarketFiles) -> Result<Loaded, MarketError> {
+    let read = || -> Result<Market, FileError> {
+        let bars = read_bars(&files.bars, &BarFileOptions::stamped(files.stamp))?.bars;
+        let daily = files.daily.as_deref().map(read_daily).transpose()?;
+        Ok(Market {
+            instrument: instrument.clone(),
+            bars,
+            daily: daily.unwrap_or_default(),
+        })
+    };
+    let market = read().map_err(|source| MarketError::File {
         instrument: instrument.clone(),
         source,
     })?;
-    Ok(Market {
-        instrument: instrument.clone(),
-        bars,
-        daily,
+    Ok(Loaded {
+        market,
+        partitions: Vec::new(),
     })
-}
-
-fn read(named: &MarketConfig) -> Result<(Vec<contracts::bar::Bar>, DailyFile), FileError> {
-    let bars = read_bars(&named.bars, &BarFileOptions::stamped(named.stamp))?.bars;
-    let daily = named.daily.as_deref().map(read_daily).transpose()?;
-    Ok((bars, daily.unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
+    use contracts::bar::Stamp;
+
     use super::*;
 
-    fn config(folder: &std::path::Path, rows: &str) -> Config {
+    fn load(folder: &std::path::Path, rows: &str) -> Result<Loaded, MarketError> {
         let (bars, daily) = (folder.join("x.csv"), folder.join("macro.csv"));
         std::fs::write(&bars, format!("time,open,high,low,close\n{rows}")).unwrap();
         std::fs::write(&daily, "date,dxy\n2026-01-02,98.4\n").unwrap();
-        let text = format!(
-            "[markets.X]\nbars = {bars:?}\nstamp = \"open\"\nmacro = {daily:?}\n[markets.GONE]\nbars = \"/nowhere.csv\"\nstamp = \"close\"\n"
-        );
-        toml::from_str(&text).unwrap()
+        let files = MarketFiles {
+            bars,
+            stamp: Stamp::Open,
+            daily: Some(daily),
+        };
+        of_files(InstrumentId::parse("X").unwrap(), &files)
     }
 
     #[test]
     fn a_market_is_what_its_files_say_and_a_bad_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let good = "2026-01-05T13:00:00Z,1,1,1,1\n2026-01-05T13:05:00Z,1,1,1,1\n";
-        let good = config(folder.path(), good);
-        let id = |name: &str| InstrumentId::parse(name).unwrap();
-        let market = load(&good, &id("X")).unwrap();
+        let Loaded { market, partitions } = load(folder.path(), good).unwrap();
         assert_eq!(market.bars[0].close_time.to_string(), "2026-01-05T13:05:00Z");
         assert_eq!((market.bars.len(), market.daily.rows.len()), (2, 1));
-        assert!(matches!(load(&good, &id("Y")), Err(MarketError::Unknown(_))));
-        assert!(matches!(load(&good, &id("GONE")), Err(MarketError::File { .. })));
-
-        let bad = config(folder.path(), "2026-01-05T13:00:00Z,1,1,1,x\n");
-        assert!(matches!(load(&bad, &id("X")), Err(MarketError::File { .. })));
+        assert!(partitions.is_empty());
+        let bad = load(folder.path(), "2026-01-05T13:00:00Z,1,1,1,x\n").unwrap_err();
+        assert_eq!(
+            (bad.code(), bad.to_string().contains('X')),
+            ("market_unusable", true)
+        );
+        let gone = MarketFiles {
+            bars: "/nowhere.csv".into(),
+            stamp: Stamp::Close,
+            daily: None,
+        };
+        let gone = of_files(InstrumentId::parse("GONE").unwrap(), &gone);
+        assert!(matches!(gone, Err(MarketError::File { .. })));
     }
 }

@@ -10,9 +10,9 @@ const STYLE: &str = ":root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;
 body{font:15px/1.45 system-ui,sans-serif;max-width:1040px;margin:2em auto;padding:0 1em;color:var(--ink);background:var(--paper)}\
 h1{font-size:1.5em;overflow-wrap:anywhere}h2{font-size:1.1em;margin:1.6em 0 .4em}\
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
-td,th{padding:.2em .7em;border-bottom:1px solid var(--rule);text-align:right;vertical-align:top}\
-td:first-child,th:first-child,td.text,th.text{text-align:left}td.text{overflow-wrap:anywhere}.wide{overflow-x:auto}\
-svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--soft)}polyline{fill:none;stroke:var(--line);stroke-width:1.2}rect{fill:var(--line)}\
+td,th{padding:.2em .7em;border-bottom:1px solid var(--rule);text-align:right;vertical-align:top;white-space:nowrap}\
+td:first-child,th:first-child,td.text,th.text{text-align:left}td.text{overflow-wrap:anywhere;white-space:normal}.wide{overflow-x:auto}\
+svg{width:100%;height:auto;overflow:visible}svg text{font-size:11px;fill:var(--soft)}polyline{fill:none;stroke:var(--line);stroke-width:1.2}rect{fill:var(--line)}\
 .grid{stroke:var(--grid)}circle{fill-opacity:.7}.lost{color:var(--down)}code{overflow-wrap:anywhere}\
 .long{fill:var(--up)}.short{fill:var(--down)}.exit{fill:var(--still)}.missed{color:var(--down);font-weight:600}\
 .note{margin:.4em 0;background:var(--note);padding:.6em .9em}";

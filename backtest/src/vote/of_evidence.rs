@@ -68,6 +68,7 @@ fn evidence(run: &Outcome, base: Option<(&Outcome, bool)>) -> Evidence {
             sessions: measured.metrics.sessions,
             bars: run.bars.len() as u64,
             market_hash: MarketHash::of(b"market"),
+            sources: None,
         },
         settings: run.settings,
         fingerprint: run.fingerprint,

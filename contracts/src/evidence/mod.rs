@@ -14,8 +14,8 @@ pub use self::metrics::{Interval, Measured, Metrics, Undefined};
 use crate::action::PositionSource;
 use crate::experiment::{EnvironmentSection, FillRule, OvernightRule};
 use crate::hash::{
-    BundleHash, ConfigHash, DatasetHash, Digest, EvidenceDigest, ExecHash, FeatureContractHash, ModelHash,
-    NormStatsHash,
+    ArtifactHash, BundleHash, ConfigHash, DatasetHash, Digest, EvidenceDigest, ExecHash, FeatureContractHash,
+    ModelHash, NormStatsHash,
 };
 use crate::ids::{ContractId, InstrumentId, ModelId, SlotId};
 use crate::jcs::{self, JcsError};
@@ -76,6 +76,9 @@ pub struct Holdout {
     pub bars: u64,
     /// What was read.
     pub market_hash: MarketHash,
+    /// The list of the market store's partitions that were read, in the artifact store; absent where files were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<ArtifactHash>,
 }
 
 /// How orders were filled and paid for.

@@ -301,4 +301,33 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
     }
+
+    #[test]
+    fn json_lines_name_their_series_and_may_leave_one_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("macro.jsonl");
+        let text =
+            "{\"date\":\"2026-01-02\",\"x\":98.4}\n{\"date\":\"2026-01-05\",\"x\":null,\"y\":\"14.5\"}\n";
+        std::fs::write(&path, text).unwrap();
+        let scan = DailyScan {
+            values: Some(vec!["y".to_owned(), "x".to_owned()]),
+            ..DailyScan::default()
+        };
+        let mut lines = Vec::new();
+        scan_daily(
+            &path,
+            &scan,
+            |_| Ok(()),
+            |line, read| {
+                lines.push((line, read.unwrap().values));
+                Ok(())
+            },
+        )
+        .unwrap();
+        let expected = [
+            (1, vec![Ok(None), Ok(Some(98.4))]),
+            (2, vec![Ok(Some(14.5)), Ok(None)]),
+        ];
+        assert_eq!(lines, expected);
+    }
 }

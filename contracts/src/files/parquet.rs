@@ -111,3 +111,109 @@ pub(super) fn write(path: &Path, bars: &[Bar]) -> Result<(), FileError> {
     };
     run().map_err(FileError::parquet(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use parquet::data_type::{DataType, Int32Type};
+
+    use super::*;
+    use crate::bar::Stamp;
+    use crate::files::{BarScan, Columns, DailyScan, RowFault, scan_bars, scan_daily};
+
+    type Write = Box<dyn FnOnce(&mut parquet::file::writer::SerializedColumnWriter<'_>)>;
+
+    /// A file of one row group, its columns written one after the other.
+    fn written(
+        schema: &str,
+        columns: impl FnOnce(&mut Vec<Write>),
+    ) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.parquet");
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let file = File::create(&path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut writes = Vec::new();
+        columns(&mut writes);
+        for write in writes {
+            let mut column = group.next_column().unwrap().unwrap();
+            write(&mut column);
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+        (dir, path)
+    }
+
+    fn put<T: DataType>(values: &'static [T::T], known: Option<&'static [i16]>) -> Write {
+        Box::new(move |column| {
+            column.typed::<T>().write_batch(values, known, None).unwrap();
+        })
+    }
+
+    #[test]
+    fn a_local_timestamp_is_read_in_the_zone_given() {
+        let schema = "message m { required int64 t (TIMESTAMP(MILLIS,false)); required double open; required double high;
+            required double low; required double close; required int64 volume; }";
+        // 2026-01-05 08:05 on the clock.
+        let (_dir, path) = written(schema, |columns| {
+            columns.push(put::<Int64Type>(&[1_767_600_300_000], None));
+            for price in [&[2.0][..], &[3.0], &[1.0], &[2.5]] {
+                columns.push(put::<DoubleType>(price, None));
+            }
+            columns.push(put::<Int64Type>(&[7], None));
+        });
+        let read = |zone: Option<&str>| {
+            let scan = BarScan {
+                stamp: Stamp::Close,
+                columns: "time=t".parse::<Columns>().unwrap(),
+                zone: zone.and_then(|zone| TimeZone::get(zone).ok()),
+                format: None,
+            };
+            let mut bars = Vec::new();
+            scan_bars(&path, &scan, |_, bar| {
+                bars.push(bar.unwrap());
+                Ok(())
+            })
+            .unwrap();
+            (bars[0].close_time.to_string(), bars[0].volume)
+        };
+        assert_eq!(
+            read(Some("America/Bogota")),
+            ("2026-01-05T13:05:00Z".to_owned(), 7.0)
+        );
+        assert_eq!(read(None).0, "2026-01-05T08:05:00Z");
+    }
+
+    #[test]
+    fn dates_and_missing_values_of_daily_series_are_read() {
+        let schema = "message m { required int32 date (DATE); optional double dxy;
+            optional int64 arrived_at (TIMESTAMP(MILLIS,true)); required boolean vix; }";
+        let (_dir, path) = written(schema, |columns| {
+            columns.push(put::<Int32Type>(&[20_455, 20_458], None));
+            columns.push(put::<DoubleType>(&[98.4], Some(&[1, 0])));
+            columns.push(put::<Int64Type>(&[1_767_618_300_000], Some(&[0, 1])));
+            columns.push(put::<parquet::data_type::BoolType>(&[true, false], None));
+        });
+        let mut lines = Vec::new();
+        scan_daily(
+            &path,
+            &DailyScan::default(),
+            |_| Ok(()),
+            |_, line| {
+                lines.push(line.unwrap());
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert_eq!(lines[0].date.to_string(), "2026-01-02");
+        assert_eq!(
+            (&lines[0].values[0], lines[0].arrived_at),
+            (&Ok(Some(98.4)), None)
+        );
+        assert_eq!(lines[1].values[0], Ok(None));
+        assert_eq!(lines[1].arrived_at.unwrap().to_string(), "2026-01-05T13:05:00Z");
+        assert!(matches!(lines[1].values[1], Err(RowFault::Type { .. })));
+    }
+}

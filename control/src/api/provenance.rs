@@ -1,6 +1,6 @@
 //! Datasets and training runs.
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use contracts::hash::{DatasetHash, NormStatsHash};
@@ -12,7 +12,7 @@ use super::access::{Caller, RESEARCH_READ, RESEARCH_WRITE};
 use super::extract::{Json, Path, Query};
 use super::problem::Problem;
 use super::{Api, Route};
-use crate::limits::PAGE_ROWS_MAX;
+use crate::limits::{MANIFEST_BYTES_MAX, PAGE_ROWS_MAX};
 use crate::registry::{self, NewDataset, NewTraining, RecordError};
 use crate::store::{DatasetRow, TrainingRow};
 
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
             "/api/datasets",
             RESEARCH_WRITE,
             "Registers a dataset; the same again changes nothing",
-            post(add_dataset),
+            post(add_dataset).layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX)),
         )
         .takes::<DatasetBody>(),
         Route::get(
@@ -47,7 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
             "/api/training-runs",
             RESEARCH_WRITE,
             "Registers a training run; the same again changes nothing",
-            post(add_training),
+            post(add_training).layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX)),
         )
         .takes::<TrainingBody>(),
         Route::get(
@@ -184,7 +184,10 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         let status = match &error {
             RecordError::Forbidden => 403,
-            RecordError::NoExperiment(_) | RecordError::NoDataset { .. } | RecordError::Manifest(_) => 422,
+            RecordError::NoExperiment(_)
+            | RecordError::NoDataset { .. }
+            | RecordError::Manifest(_)
+            | RecordError::NoSource(_) => 422,
             RecordError::File(error) => return error.into(),
             RecordError::Differs(_) => 409,
             RecordError::Audit(_) | RecordError::Store(_) => return Self::internal(&error),

@@ -13,6 +13,8 @@ use super::problem::Problem;
 use super::{Api, Route};
 use crate::inspect::InspectionError;
 use crate::limits::{FORM_TEXT_BYTES_MAX, MODEL_FORM_BYTES_MAX};
+use crate::market::StoredMarketError;
+use crate::markets::MarketError;
 use crate::registry::bundle::BundleError;
 use crate::registry::{self, RegisterModelError, Registration};
 
@@ -216,6 +218,7 @@ fn bundle_status(error: &BundleError) -> Option<u16> {
         BundleError::NormStatsTooLarge { .. } => 413,
         BundleError::NormStats(_) | BundleError::ActionOutput { .. } | BundleError::Golden(_) => 422,
         // The operator's to mend, not the caller's and no fault of the program.
+        BundleError::Market(MarketError::Stored(StoredMarketError::Store(_))) => return None,
         BundleError::Market(_) | BundleError::Observations(_) => 409,
         BundleError::Inspection(InspectionError::Runtime(_) | InspectionError::Start(_)) => 503,
         BundleError::Inspection(_) => 422,

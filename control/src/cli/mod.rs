@@ -13,6 +13,7 @@ pub mod dataset;
 mod evidence;
 pub mod experiment;
 pub mod experiment_file;
+pub mod ingest;
 pub mod inspect_model;
 pub mod job;
 pub mod key;
@@ -93,6 +94,8 @@ pub enum Command {
     Whoami(login::WhoamiArgs),
     /// Make the first admin with the link that `control serve` printed.
     Setup(login::SetupArgs),
+    /// Take market data in, with a quality report; show what there is.
+    Ingest(Box<ingest::Args>),
     /// Check, register, list and show experiments.
     Experiment(experiment::Args),
     /// Run a model over an experiment's holdout, here.
@@ -171,6 +174,7 @@ impl Command {
             Self::Logout(args) => login::logout(args, out),
             Self::Whoami(args) => login::whoami(args, out),
             Self::Setup(args) => login::setup(args, out),
+            Self::Ingest(args) => ingest::run(args, out),
             Self::Experiment(args) => experiment::run(args, out),
             Self::Backtest(args) => backtest::run(args, out),
             Self::Synthetic(args) => synthetic::run(args, out),

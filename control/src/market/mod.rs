@@ -21,4 +21,5 @@ pub use self::ingest::{IngestError, Ingested, NewIngest, NewPartition, Settled, 
 pub use self::name::{MarketKind, MarketName, Month, ParseMonthError};
 pub use self::partition::{DailyValue, PartitionError, RowFault, Rows};
 pub use self::read::{StoredMarket, StoredMarketError, assemble, find};
-pub use self::source::{SourceList, SourcePartition};
+pub(crate) use self::source::digest;
+pub use self::source::{SourceList, SourcePartition, unknown};

@@ -23,7 +23,7 @@ pub enum StoredMarketError {
     #[error("market_altered: {partition} is not what was ingested")]
     Altered {
         /// Which.
-        partition: SourcePartition,
+        partition: Box<SourcePartition>,
         /// What is wrong with its file.
         source: ArtifactError,
     },
@@ -31,7 +31,7 @@ pub enum StoredMarketError {
     #[error("market_altered: {partition} cannot be read")]
     Unreadable {
         /// Which.
-        partition: SourcePartition,
+        partition: Box<SourcePartition>,
         /// Why.
         source: PartitionError,
     },
@@ -92,12 +92,12 @@ impl StoredMarket {
             let bytes = artifacts
                 .get(partition.sha256)
                 .map_err(|source| StoredMarketError::Altered {
-                    partition: partition.clone(),
+                    partition: Box::new(partition.clone()),
                     source,
                 })?;
             let decoded = decode(partition.name.kind(), partition.month, &bytes);
             rows.push(decoded.map_err(|source| StoredMarketError::Unreadable {
-                partition: partition.clone(),
+                partition: Box::new(partition.clone()),
                 source,
             })?);
         }

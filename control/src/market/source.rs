@@ -1,12 +1,14 @@
 //! Partitions as others name them: the manifest of a dataset, the evidence of a proposal.
 
+use std::collections::BTreeSet;
+
 use contracts::hash::{ArtifactHash, Digest};
 use contracts::ids::ParseIdError;
 use contracts::jcs::{self, JcsError};
 use serde::{Deserialize, Serialize};
 
 use super::name::{MarketKind, MarketName, Month};
-use crate::store::RevisionRow;
+use crate::store::{RevisionFilter, RevisionRow, Store, StoreError};
 
 /// One revision of one month that was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +77,28 @@ impl std::fmt::Display for SourcePartition {
     }
 }
 
+/// Those of the partitions that no ingest made, or not with that file.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn unknown(
+    store: &Store,
+    partitions: &[SourcePartition],
+) -> Result<Vec<SourcePartition>, StoreError> {
+    let names: BTreeSet<&MarketName> = partitions.iter().map(|partition| &partition.name).collect();
+    let all = RevisionFilter {
+        all: true,
+        ..RevisionFilter::current()
+    };
+    let mut known = BTreeSet::new();
+    for name in names {
+        let rows = store.revisions(name, all, None, None).await?;
+        known.extend(rows.iter().map(SourcePartition::from));
+    }
+    let unknown = partitions.iter().filter(|partition| !known.contains(partition));
+    Ok(unknown.cloned().collect())
+}
+
 /// What the list of a run's partitions says it is.
 const SCHEMA: &str = "twovote/market-sources/v1";
 
@@ -120,7 +144,7 @@ impl SourceList {
     }
 }
 
-/// Of what the list is, and a hash of these of its partitions: the same partitions have the same.
+/// The same partitions in the same order have the same.
 pub(crate) fn digest(partitions: &[SourcePartition]) -> Digest<()> {
     let text: String = partitions
         .iter()

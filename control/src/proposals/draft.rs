@@ -8,6 +8,7 @@ use contracts::evidence::{
     BaselineComparison, Causality, Evidence, EvidenceV1, FeatureDrift, Holdout, MarketHash, MoreTest,
 };
 use contracts::experiment::FillRule;
+use contracts::hash::ArtifactHash;
 use serde_json::{Value, json};
 
 use super::measure::Setting;
@@ -17,6 +18,7 @@ use super::subject::Subject;
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub market_hash: MarketHash,
+    pub sources: Option<ArtifactHash>,
     pub baseline: Option<BaselineComparison>,
     pub causality: Causality,
     pub drift: Vec<FeatureDrift>,
@@ -28,6 +30,7 @@ impl Known {
     pub fn from(evidence: Evidence) -> Self {
         Self {
             market_hash: evidence.holdout.market_hash,
+            sources: evidence.holdout.sources,
             baseline: evidence.baseline,
             causality: evidence.causality,
             drift: evidence.drift,
@@ -62,6 +65,7 @@ pub(super) fn draft(setting: &Setting, outcome: &Outcome, known: Known, trials: 
             sessions: measured.metrics.sessions,
             bars: outcome.bars.len() as u64,
             market_hash: known.market_hash,
+            sources: known.sources,
         },
         settings: outcome.settings,
         fingerprint: outcome.fingerprint,
@@ -120,7 +124,8 @@ pub(super) fn lineage(
         "model_hash": model.model_hash, "norm_stats_hash": model.norm_stats_hash,
         "feature_contract_hash": model.feature_contract_hash, "feature_order_hash": model.feature_order_hash,
         "dataset_hash": model.dataset_hash, "training_run": model.training_run,
-        "market_hash": evidence.holdout.market_hash, "fingerprint": evidence.fingerprint, "backtest_id": backtest,
+        "market_hash": evidence.holdout.market_hash, "market_sources": evidence.holdout.sources,
+        "fingerprint": evidence.fingerprint, "backtest_id": backtest,
         "baseline_backtest_id": baseline,
     })
 }

@@ -14,7 +14,7 @@ use super::CONTROL;
 use super::draft::{Known, draft, lineage};
 use super::kept::{self, KeepError, Told, keep};
 use super::ledger::{self, Counted, Look};
-use super::measure::{Beside, Ran, Setting, beside, look, scrutinise};
+use super::measure::{Beside, Ran, Setting, beside, keep_sources, look, scrutinise};
 use super::revise;
 use crate::app::Changed;
 use crate::audit::{self, Action, Event};
@@ -40,6 +40,7 @@ pub(crate) async fn first_vote(work: &Work, id: &ModelId) -> Result<(), JobError
     let scrutiny = scrutinise(work, &setting, &ran).await?;
     let known = Known {
         market_hash: scrutiny.market_hash,
+        sources: keep_sources(work, &setting).await?,
         baseline: beside.as_ref().map(|beside| beside.comparison.clone()),
         causality: scrutiny.causality,
         drift: scrutiny.drift,

@@ -12,15 +12,18 @@ use backtest::run::sessions::SessionFinder;
 use backtest::run::{RunError, run_seen};
 use contracts::evidence::{BaselineComparison, Causality, ExecutionSettings, FeatureDrift, MarketHash};
 use contracts::experiment::DateRange;
+use contracts::hash::ArtifactHash;
 use contracts::ids::ModelId;
 use contracts::time::DayNumber;
 use strategy::calendar::Calendar;
 
+use super::kept::KeepError;
 use super::lab::Lab;
 use super::ledger::{self, Look};
 use super::subject::Subject;
 use crate::jobs::{JobError, Stage, Work};
-use crate::markets;
+use crate::market::{Month, SourceList, SourcePartition};
+use crate::markets::{self, Loaded};
 use crate::registry::Stage as ModelStage;
 
 /// Reads and verifies a registered model.
@@ -38,10 +41,20 @@ pub(super) async fn load(work: &Work, id: &ModelId) -> Result<Arc<Subject>, JobE
 }
 
 /// Reads the market of the experiment's instrument.
-pub(super) async fn market(work: &Work, subject: &Subject) -> Result<Arc<Market>, JobError> {
-    let (config, instrument) = (work.app.config.clone(), subject.experiment.instrument.clone());
-    let market = work.compute(move || markets::load(&config, &instrument)).await?;
-    Ok(Arc::new(market?))
+async fn market(work: &Work, subject: &Subject) -> Result<Loaded, JobError> {
+    let experiment = &subject.experiment;
+    let source = markets::find(&work.app, &experiment.instrument, &experiment.feature_contract).await?;
+    let artifacts = work.app.artifacts.clone();
+    Ok(work.compute(move || source.read(&artifacts)).await??)
+}
+
+/// The partitions among which those of a run over a window are: months that begin after it are left out, so that what comes later makes
+/// no other list.
+fn used(partitions: Vec<SourcePartition>, last: DayNumber) -> Arc<[SourcePartition]> {
+    // The last session may end a day later in UTC.
+    let month = Month::of_date(DayNumber(last.0.saturating_add(1)));
+    let until = |partition: &SourcePartition| month.is_none_or(|month| partition.month <= month);
+    partitions.into_iter().filter(until).collect()
 }
 
 /// The market up to the end of a window: bars that came since do not make another run of it.
@@ -63,6 +76,8 @@ pub(super) struct Setting {
     pub subject: Arc<Subject>,
     /// Its end is the window's.
     pub market: Arc<Market>,
+    /// What it was read from; none where that is files.
+    pub sources: Arc<[SourcePartition]>,
     pub window: DateRange,
     pub settings: ExecutionSettings,
 }
@@ -71,7 +86,8 @@ impl Setting {
     /// The experiment's own: its holdout and its costs.
     pub async fn of(work: &Work, id: &ModelId) -> Result<(Self, Arc<Market>), JobError> {
         let subject = load(work, id).await?;
-        let whole = market(work, &subject).await?;
+        let Loaded { market, partitions } = market(work, &subject).await?;
+        let whole = Arc::new(market);
         let window = subject.experiment.frozen.data.test;
         let (all, seen_by) = (whole.clone(), subject.clone());
         let cut = work
@@ -81,6 +97,7 @@ impl Setting {
             settings: subject.settings(),
             subject,
             market: Arc::new(cut),
+            sources: used(partitions, window.end),
             window,
         };
         Ok((setting, whole))
@@ -120,6 +137,17 @@ impl Setting {
 pub(super) struct Ran {
     pub outcome: Outcome,
     pub prepared: Prepared,
+}
+
+/// Stores the list of what a run was read from, which its evidence names.
+pub(super) async fn keep_sources(work: &Work, setting: &Setting) -> Result<Option<ArtifactHash>, JobError> {
+    if setting.sources.is_empty() {
+        return Ok(None);
+    }
+    let list = SourceList::new(setting.sources.to_vec()).to_bytes()?;
+    let store = work.app.artifacts.clone();
+    let kept = work.compute(move || store.put(&list)).await?;
+    Ok(Some(kept.map_err(KeepError::Artifact)?))
 }
 
 /// Notes a look, before its figures are used.

@@ -1,5 +1,7 @@
 //! What a registration computes: golden vectors from real bars, the look into the model, and the identity of all of it together.
 
+use std::sync::Arc;
+
 use contracts::files::DailyFile;
 use contracts::golden::{GoldenError, GoldenSource};
 use contracts::hash::{BundleHash, ExecHash, LibraryHash, ModelHash};
@@ -14,11 +16,11 @@ use serde_json::{Value, json};
 use strategy::golden::{Answers, GoldenInputs, ObserveError, observations, vectors};
 use strategy::policy::library;
 
-use crate::config::Config;
+use crate::artifacts::ArtifactStore;
 use crate::inspect::wire::{Ask, bits, floats};
 use crate::inspect::{Inspected, InspectionError, Inspector};
 use crate::limits::DAY_MS;
-use crate::markets::{self, MarketError};
+use crate::markets::{MarketError, Source};
 use crate::store::ExperimentRow;
 
 /// Files somebody handed in.
@@ -75,7 +77,7 @@ pub enum BundleError {
         /// The registration's.
         registration: String,
     },
-    /// The settings name no usable bars: the operator's to mend.
+    /// There are no usable bars: the operator's to mend.
     #[error(transparent)]
     Market(#[from] MarketError),
     /// The bars before the holdout give no golden observations: the operator's to mend.
@@ -107,8 +109,7 @@ impl BundleError {
             Self::NormStats(NormStatsError::LooksAhead { .. }) => "norm_stats_look_ahead",
             Self::NormStats(_) => "norm_stats_invalid",
             Self::ActionOutput { .. } => "action_output_differs",
-            Self::Market(MarketError::Unknown(_)) => "no_market",
-            Self::Market(MarketError::File { .. }) => "market_unusable",
+            Self::Market(error) => error.code(),
             Self::Observations(_) => "too_few_bars",
             Self::Inspection(error) => error.code(),
             Self::Golden(_) => "golden_vectors_invalid",
@@ -117,18 +118,18 @@ impl BundleError {
     }
 }
 
-/// Computes all of it; it takes seconds.
+/// Computes all of it, golden vectors from that market; it takes seconds.
 ///
 /// # Errors
 /// [`BundleError`], the first that applies.
 pub fn make(
-    config: &Config,
+    market: (Source, &Arc<dyn ArtifactStore>),
     inspector: &Inspector,
     experiment: &ExperimentRow,
     files: Files<'_>,
 ) -> Result<Bundle, BundleError> {
     let stats = norm_stats(experiment, files.norm_stats)?;
-    let ask = ask(config, experiment, &stats, files.action_output)?;
+    let ask = ask(market, experiment, &stats, files.action_output)?;
     let inspected = inspector.inspect(&ask, files.model)?;
     let rows = floats(&ask.golden);
     let answers = Answers {
@@ -178,7 +179,7 @@ fn norm_stats(experiment: &ExperimentRow, json: &[u8]) -> Result<NormStats, Bund
 
 /// The question to the inspection. Golden observations are of bars before the holdout: making them is no look at it.
 fn ask(
-    config: &Config,
+    (source, artifacts): (Source, &Arc<dyn ArtifactStore>),
     experiment: &ExperimentRow,
     stats: &NormStats,
     named: Option<&str>,
@@ -193,7 +194,7 @@ fn ask(
         }
         (experiment, registration) => experiment.or(registration).map(str::to_owned),
     };
-    let market = markets::load(config, &experiment.instrument)?;
+    let market = source.read(artifacts)?.market;
     let end = held_back(experiment.frozen.data.test.start);
     let known = market.bars.partition_point(|bar| bar.close_time < end);
     let daily: &DailyFile = &market.daily;

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::artifacts::{self, NamedError};
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::Actor;
+use crate::market::{self, SourcePartition};
 use crate::store::{DatasetRow, StoreError, TrainingRow, Tx};
 
 /// A dataset to register.
@@ -60,6 +61,9 @@ pub enum RecordError {
     /// A file the manifest names is not there.
     #[error(transparent)]
     File(#[from] NamedError),
+    /// A month of market data the manifest names was not ingested so.
+    #[error("{0} with that file is in no ingest: ingest it first")]
+    NoSource(SourcePartition),
     /// The name is taken by other content.
     #[error("{0} is registered with other content")]
     Differs(String),
@@ -81,6 +85,7 @@ impl RecordError {
             Self::NoDataset { .. } => "dataset_not_found",
             Self::Manifest(_) => "manifest_invalid",
             Self::File(_) => "artifact_not_found",
+            Self::NoSource(_) => "source_not_found",
             Self::Differs(_) => "registered_differently",
             Self::Audit(_) | Self::Store(_) => "internal",
         }
@@ -180,7 +185,7 @@ pub async fn register_training(
     Ok((row, true))
 }
 
-/// Who may, for an experiment there is, with a manifest that has a hash and whose files are there.
+/// Who may, for an experiment there is, with a manifest that has a hash and whose files and sources are there.
 async fn admit(
     app: &App,
     actor: &Actor,
@@ -192,10 +197,14 @@ async fn admit(
     }
     let hash = manifest_hash(manifest)?;
     let files = manifest::files(manifest)?;
+    let sources = manifest::sources(manifest)?;
     if app.store.experiment(contract).await?.is_none() {
         return Err(RecordError::NoExperiment(contract.clone()));
     }
     artifacts::require(&app.artifacts, files).await?;
+    if let Some(source) = market::unknown(&app.store, &sources).await?.into_iter().next() {
+        return Err(RecordError::NoSource(source));
+    }
     Ok(hash)
 }
 

@@ -17,6 +17,7 @@ use crate::auth::{Actor, Via};
 use crate::experiments::contract_of;
 use crate::jobs::{self, NewJob, Task};
 use crate::limits::INSPECTIONS_AT_ONCE;
+use crate::markets;
 use crate::store::{Authorship, DatasetRow, ExperimentRow, ModelRow, StoreError, TrainingRow, Tx};
 
 static AT_ONCE: Semaphore = Semaphore::const_new(INSPECTIONS_AT_ONCE);
@@ -177,8 +178,10 @@ async fn compute(
     request: Registration,
     experiment: ExperimentRow,
 ) -> Result<(Bundle, Registration, ExperimentRow), RegisterModelError> {
+    let source = markets::find(app, &experiment.instrument, &experiment.feature_contract).await;
+    let source = source.map_err(BundleError::Market)?;
     let one = AT_ONCE.acquire().await.expect("it is never closed");
-    let (config, inspector) = (app.config.clone(), app.inspector.clone());
+    let (artifacts, inspector) = (app.artifacts.clone(), app.inspector.clone());
     let work = move || {
         // Held until it is done, also when nobody waits for the answer any more.
         let _one = one;
@@ -187,7 +190,8 @@ async fn compute(
             norm_stats: &request.norm_stats,
             action_output: request.action_output.as_deref(),
         };
-        bundle::make(&config, &inspector, &experiment, files).map(|bundle| (bundle, request, experiment))
+        bundle::make((source, &artifacts), &inspector, &experiment, files)
+            .map(|bundle| (bundle, request, experiment))
     };
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.expect("making a bundle does not panic, and is waited for")?)

@@ -544,11 +544,7 @@ fn real_bars_give_a_proposal_too() {
         .unwrap();
     runtime.block_on(async {
         let test = app_with(database::sqlite().await, |config| {
-            let market = MarketConfig {
-                bars,
-                stamp: Stamp::Open,
-                daily: Some(daily),
-            };
+            let market = MarketConfig::of_files(bars, Stamp::Open, Some(daily));
             config.markets.insert("USDCOP".parse().unwrap(), market);
         });
         let mut frozen = generated("usdcop_ppo_baseline", strict());

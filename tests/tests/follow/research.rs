@@ -66,14 +66,28 @@ impl Desk {
             engine,
         };
         let (market, features) = (desk.path("market"), config("features/technical_8.yaml"));
-        let words = ["synthetic", "--kind", "noise", "--seed", "3", "--from", "2025-01-01", "--to", "2025-03-31"];
+        let words = [
+            "synthetic",
+            "--kind",
+            "noise",
+            "--seed",
+            "3",
+            "--from",
+            "2025-01-01",
+            "--to",
+            "2025-03-31",
+        ];
         let mut generate = desk.control(&words);
         generate.arg("--features").arg(features).arg("--out").arg(&market);
         run(generate);
         let source = desk.path("source.yaml");
         std::fs::write(&source, SOURCE).unwrap();
         let mut ingest = desk.control(&["ingest", "bars"]);
-        ingest.arg("--source").arg(source).arg("--file").arg(market.join("USDCOP.csv"));
+        ingest
+            .arg("--source")
+            .arg(source)
+            .arg("--file")
+            .arg(market.join("USDCOP.csv"));
         run(ingest);
         desk
     }
@@ -155,15 +169,25 @@ async fn from_raw_bars_to_the_signal_with_every_hash_verified() {
     let (proposal, tag) = desk.served.proposal(&vera, 1).await;
     assert_eq!(proposal["proposal_id"], proposed["proposal_id"]);
     assert_eq!(proposal["recommendation"], proposed["recommendation"]);
-    let path = format!("/api/experiments/{}/approve", proposal["proposal_id"].as_str().unwrap());
+    let path = format!(
+        "/api/experiments/{}/approve",
+        proposal["proposal_id"].as_str().unwrap()
+    );
     let yes = json!({"notes": "the whole way", "promote_to_production": true});
     said(desk.served.vote(&vera, &path, &tag, yes).await, 200).await;
     engine.swapped(1).await;
     let signal = engine.bar().await;
-    assert_eq!((&signal["type"], &signal["model_id"]), (&json!("signal"), &json!(model)), "{signal}");
+    assert_eq!(
+        (&signal["type"], &signal["model_id"]),
+        (&json!("signal"), &json!(model)),
+        "{signal}"
+    );
 
     // From the signal's model back to the bars.
-    let lineage = desk.served.get(&vera, &format!("/api/models/{model}/lineage")).await;
+    let lineage = desk
+        .served
+        .get(&vera, &format!("/api/models/{model}/lineage"))
+        .await;
     let lineage = said(lineage, 200).await;
     assert_eq!(broken(&lineage), Vec::<&Value>::new());
     let kinds: Vec<&str> = lineage["nodes"]
@@ -172,7 +196,16 @@ async fn from_raw_bars_to_the_signal_with_every_hash_verified() {
         .iter()
         .map(|node| node["kind"].as_str().unwrap())
         .collect();
-    for kind in ["source_data", "experiment_contract", "dataset", "norm_stats", "training_run", "model", "backtest", "proposal"] {
+    for kind in [
+        "source_data",
+        "experiment_contract",
+        "dataset",
+        "norm_stats",
+        "training_run",
+        "model",
+        "backtest",
+        "proposal",
+    ] {
         assert!(kinds.contains(&kind), "{kind} is not among {kinds:?}");
     }
     engine.stop().await;
@@ -211,7 +244,14 @@ async fn a_chain_that_is_killed_anywhere_goes_on_and_ends_as_one_that_was_not() 
         chain.kill();
         // What is registered is whole: what it names is there, and no training that was under way is.
         let runs = desk.list(&rita, "/api/training-runs", "training_runs").await;
-        assert!(runs.len() <= usize::from(!matches!(blow, Blow::After("stage=\"dataset\"") | Blow::InTraining)), "{blow:?}: {runs:?}");
+        assert!(
+            runs.len()
+                <= usize::from(!matches!(
+                    blow,
+                    Blow::After("stage=\"dataset\"") | Blow::InTraining
+                )),
+            "{blow:?}: {runs:?}"
+        );
     }
     let ended = run(desk.chain("broken"));
     let whole = run(desk.chain("whole"));

@@ -72,7 +72,12 @@ pub fn serve(folder: &Path, database: &Database, markets: &str) -> Served {
 }
 
 impl Served {
-    pub fn request(&self, who: Option<&Person>, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+    pub fn request(
+        &self,
+        who: Option<&Person>,
+        method: reqwest::Method,
+        path: &str,
+    ) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match who {
             None => request,
@@ -108,7 +113,12 @@ impl Served {
         let ada = self.login("ada").await;
         for (name, role) in [("rita", "researcher"), ("vera", "approver"), ("motor", "engine")] {
             let user = json!({"username": name, "password": PASSWORD, "roles": [role]});
-            assert!(self.post(Some(&ada), "/api/users", user).await.status().is_success());
+            assert!(
+                self.post(Some(&ada), "/api/users", user)
+                    .await
+                    .status()
+                    .is_success()
+            );
         }
         self.token(&ada, "motor", "engine:sync", Some(SLOT)).await
     }

@@ -53,7 +53,10 @@ fn market(folder: &Path) -> String {
     let files = Market::generate(&spec)
         .write(&folder.join("market"), Stamp::Close)
         .unwrap();
-    format!("[markets.USDCOP]\nbars = {:?}\nstamp = \"close\"\n", files.bars[0])
+    format!(
+        "[markets.USDCOP]\nbars = {:?}\nstamp = \"close\"\n",
+        files.bars[0]
+    )
 }
 
 #[test]

@@ -133,6 +133,7 @@ fn figures(report: &BarsReport) -> String {
             format!("{} ({})", report.outside.bars, percent(report.outside.share)),
         ),
         row("bars without volume", report.without_volume.to_string()),
+        row("bars that close later than now", report.in_future.to_string()),
     ];
     let years = report.flat.years.iter().map(|year| {
         vec![

@@ -90,7 +90,7 @@ pub(super) fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// A share as people read it.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 

@@ -4,7 +4,7 @@ use contracts::hash::ArtifactHash;
 use contracts::ids::ProposalId;
 use contracts::production::{ProductionContract, Promote, Rollback, SecondVote, Signed};
 
-use super::{Checked, Draft, Kind, holds, readable};
+use super::{Checked, Draft, Kind, holds, readable, sources};
 use crate::store::{BacktestFiles, ContractRow, EvidenceRow, ProposalRow, StatementText, StoreError};
 
 /// Adds everything that followed.
@@ -76,12 +76,17 @@ async fn add_proposal(draft: &mut Draft<'_>, id: &ProposalId, from: &[String]) -
     };
     let mut from = from.to_vec();
     if let Ok(shown) = &evidence {
-        let hash = shown.evidence.holdout.market_hash;
-        let source = format!("source:{}", hash.short(12));
-        if !draft.nodes.iter().any(|node| node.id == source) {
-            draft.outside(Kind::SourceData, &source, Some(hash.to_hex()), &[]);
+        let holdout = &shown.evidence.holdout;
+        match holdout.sources {
+            Some(list) => from.extend(sources::add_list(draft, list).await?),
+            None => {
+                let source = format!("source:{}", holdout.market_hash.short(12));
+                if !draft.nodes.iter().any(|node| node.id == source) {
+                    draft.outside(Kind::SourceData, &source, Some(holdout.market_hash.to_hex()), &[]);
+                }
+                from.push(source);
+            }
         }
-        from.push(source);
     }
     let hash = row.ok().map(|row| row.evidence_digest.to_hex());
     draft.add(Kind::Proposal, &format!("proposal:{id}"), hash, checked, &from);

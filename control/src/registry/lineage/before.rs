@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::manifest::{self, manifest_hash};
 use super::super::register::identity;
-use super::{Checked, Draft, Kind, holds, readable};
+use super::{Checked, Draft, Kind, holds, readable, sources};
 use crate::audit::Action;
 use crate::experiments::contract_of;
 use crate::store::{ExperimentRow, StoreError};
@@ -82,6 +82,7 @@ async fn dataset(draft: &mut Draft<'_>, experiment: &str) -> Result<Option<Strin
         return Ok(None);
     };
     let subject = hash.to_hex();
+    let mut from = vec![experiment.to_owned()];
     let checked = match readable(draft.app.store.dataset(hash).await)? {
         Ok(Some(row)) => {
             let now = json!({
@@ -89,13 +90,19 @@ async fn dataset(draft: &mut Draft<'_>, experiment: &str) -> Result<Option<Strin
                 "manifest_hash": manifest_hash(&row.manifest).ok(), "created_by": row.created_by,
             });
             let told = draft.told(Action::DatasetRegistered, &subject, &now).await?;
-            with_files(draft, told, &row.manifest).await
+            let sources = manifest::sources(&row.manifest).map_err(|error| error.to_string());
+            match sources {
+                Ok(sources) => {
+                    from.extend(sources::add(draft, sources).await?);
+                    with_files(draft, told, &row.manifest).await
+                }
+                Err(what) => told.and(Err(what)),
+            }
         }
         Ok(None) => Err("it is not there".to_owned()),
         Err(what) => Err(what),
     };
     let id = format!("dataset:{}", hash.short(12));
-    let from = [experiment.to_owned()];
     Ok(Some(draft.add(Kind::Dataset, &id, Some(subject), checked, &from)))
 }
 

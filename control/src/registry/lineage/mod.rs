@@ -5,6 +5,7 @@
 
 mod after;
 mod before;
+mod sources;
 
 use contracts::hash::ArtifactHash;
 use contracts::ids::ModelId;
@@ -20,7 +21,7 @@ use crate::store::{AuditFilter, ModelRow, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Bars and daily values, outside the store.
+    /// Bars and daily values: months of the market store, or files outside it.
     SourceData,
     /// The frozen experiment.
     ExperimentContract,

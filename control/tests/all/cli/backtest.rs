@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use control::artifacts::ArtifactStore as _;
+use control::auth::Role;
 use serde_json::Value;
 use strategy::onnx::testmodels::{Shape, norm_stats, ppo_continuous};
 
 use super::{Said, Served};
+use crate::kit::http::{call, user};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -45,6 +48,10 @@ impl Bench {
     }
 
     fn run(&self, more: &[&str]) -> Said {
+        self.run_as("nobody", more)
+    }
+
+    fn run_as(&self, who: &str, more: &[&str]) -> Said {
         let features = format!("{ROOT}/config/features");
         let bars = self.data.join("usdcop_5m.csv.gz");
         let daily = self.data.join("macro_daily.csv");
@@ -71,7 +78,7 @@ impl Bench {
             }
         }
         words.extend(more);
-        self.served.run("nobody", &words, "")
+        self.served.run(who, &words, "")
     }
 }
 
@@ -120,6 +127,74 @@ fn every_way_to_compute_it_gives_one_fingerprint_and_says_that_it_was_not_counte
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn a_counted_one_leaves_its_files_with_the_server() {
+    let Some(data) = data("a counted control backtest") else {
+        return;
+    };
+    let mut bench = Bench::new(data);
+    let served = &mut bench.served;
+    served
+        .runtime
+        .block_on(user(&served.test, "rita", &[Role::Researcher]));
+    served.login("rita");
+    let early = bench.run_as("rita", &["--json"]);
+    assert_eq!(
+        early.code, 66,
+        "the experiment is not registered: {}{}",
+        early.out, early.err
+    );
+    let served = &bench.served;
+    let registered = served.run("rita", &["experiment", "register", "experiment.yaml"], "");
+    assert_eq!(registered.code, 0, "{}", registered.err);
+    let said = bench.run_as("rita", &["--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let document = said.json();
+    assert_eq!(
+        (&document["unregistered"], &document["looks"]["number"]),
+        (&Value::Bool(false), &1.into())
+    );
+    let id = document["backtest_id"].as_str().unwrap().to_owned();
+    let row = served
+        .runtime
+        .block_on(served.test.app.store.backtest(&id))
+        .unwrap()
+        .unwrap();
+    for (hash, file) in [
+        (row.equity, "equity.parquet"),
+        (row.trades, "trades.parquet"),
+        (row.summary, "metrics.json"),
+    ] {
+        let kept = served.test.artifacts.get(hash.unwrap()).unwrap();
+        let written = std::fs::read(served.home.path().join("out").join(file)).unwrap();
+        assert!(kept == written, "{file}");
+    }
+    // The page is kept though none was asked for here.
+    assert!(!served.home.path().join("out/report.html").exists());
+    let page = served.runtime.block_on(async {
+        let victor = crate::kit::http::logged_in(&served.test, "victor", &[Role::Viewer]).await;
+        call(
+            &served.test,
+            &victor,
+            "GET",
+            &format!("/api/backtests/{id}/report"),
+            None,
+        )
+        .await
+    });
+    assert!(
+        page.status == 200 && page.text.contains(&row.fingerprint.to_hex()),
+        "{}",
+        page.text
+    );
+    let again = bench.run_as("rita", &["--json"]);
+    assert_eq!(
+        again.json()["backtest_id"],
+        id.as_str(),
+        "the same run is the same backtest"
+    );
 }
 
 #[test]

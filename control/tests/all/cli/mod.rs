@@ -5,6 +5,7 @@
 
 mod backtest;
 mod export;
+mod ingest;
 mod jobs;
 mod people;
 mod refusals;
@@ -89,6 +90,11 @@ impl Served {
 
     /// Runs `control` as somebody; of the outside environment only the way to ONNX Runtime is seen.
     pub fn run(&self, who: &str, words: &[&str], stdin: &str) -> Said {
+        self.run_with(who, words, stdin, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn run_with(&self, who: &str, words: &[&str], stdin: &str, env: &[(&str, &str)]) -> Said {
         let mut child = Command::new(env!("CARGO_BIN_EXE_control"))
             .args(words)
             .current_dir(self.home.path())
@@ -96,6 +102,7 @@ impl Served {
             .envs(std::env::vars_os().filter(|(name, _)| SEEN.iter().any(|seen| *seen == name)))
             .env("CONTROL_URL", &self.url)
             .env("CONTROL_SESSION", self.login_file(who))
+            .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -33,11 +33,7 @@ pub fn app_with_bars(database: Database) -> TestApp {
     std::fs::write(&bars, bars_csv(900)).unwrap();
     let config: &Config = &test.app.config;
     let mut config = config.clone();
-    let market = MarketConfig {
-        bars,
-        stamp: contracts::bar::Stamp::Close,
-        daily: None,
-    };
+    let market = MarketConfig::of_files(bars, contracts::bar::Stamp::Close, None);
     config.markets.insert("USDCOP".parse().unwrap(), market);
     test.app.config = Arc::new(config);
     test.app.inspector = Inspector {

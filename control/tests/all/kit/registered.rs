@@ -80,11 +80,7 @@ pub fn world(database: Database) -> World {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bars.csv");
     write_bars_csv(&path, &bars()).unwrap();
-    let market = MarketConfig {
-        bars: path,
-        stamp: Stamp::Close,
-        daily: None,
-    };
+    let market = MarketConfig::of_files(path, Stamp::Close, None);
     let test = app_with(database, |config| {
         config
             .markets

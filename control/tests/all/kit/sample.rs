@@ -192,6 +192,7 @@ fn evidence(model: &ModelRow) -> Evidence {
             sessions: 184,
             bars: 52_992,
             market_hash: Digest::of(b"market"),
+            sources: None,
         },
         settings: ExecutionSettings {
             initial_capital: 100_000.0,

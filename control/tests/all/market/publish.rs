@@ -1,8 +1,8 @@
 //! New rows from a process that computes, over the wire.
 
 use clap::Parser as _;
-use contracts::bar::Bar;
-use contracts::files::DailyRow;
+use contracts::bar::{Bar, Stamp};
+use contracts::files::{BarFileOptions, DailyRow, read_bars, read_daily};
 use contracts::time::UtcMillis;
 use control::artifacts::{ArtifactStore as _, DirectoryStore};
 use control::auth::{Role, Scope};
@@ -10,7 +10,7 @@ use control::cli::remote::{ServerArgs, Who};
 use control::cli::{CliError, Exit};
 use control::market::publish::{Batch, Publish, Published, Source, publish};
 use control::market::remote::{Fetched, fetch};
-use control::market::{MarketName, Rows};
+use control::market::{DailyValue, MarketName, Rows};
 
 use crate::cli::Served;
 use crate::kit::http::{token, user};
@@ -235,4 +235,70 @@ fn what_cannot_be_merged_or_is_not_allowed_registers_nothing() {
     assert_eq!(after, before, "the files are there, and nothing names them");
     let done = place.publish(NOW, &more[..1]).unwrap();
     assert_eq!(counts(&done), (0, 1, 0), "the same again goes on");
+}
+
+/// The real bars and every daily series beside them, or a line that says what was skipped.
+#[test]
+fn the_real_market_comes_back_bit_by_bit() {
+    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let (file, macros) = (shared.join("usdcop_5m.csv.gz"), shared.join("macro_daily.csv"));
+    if !file.is_file() || !macros.is_file() {
+        let skipped = b"SKIPPED: the_real_market_comes_back_bit_by_bit: ../shared/data not found\n";
+        std::io::Write::write_all(&mut std::io::stderr(), skipped).unwrap();
+        return;
+    }
+    let read = read_bars(&file, &BarFileOptions::stamped(Stamp::Open))
+        .unwrap()
+        .bars;
+    let macro_file = read_daily(&macros).unwrap();
+    let names: Vec<MarketName> = macro_file
+        .series
+        .iter()
+        .map(|name| daily(name.as_str()))
+        .collect();
+    let of_series = |place: usize| {
+        let rows = macro_file.rows.iter().filter(|row| row.series == place);
+        let value = |row: &DailyRow| DailyValue {
+            date: row.date,
+            value: row.value,
+            arrived_at: row.arrived_at,
+        };
+        Rows::Daily(rows.map(value).collect())
+    };
+    let usdcop = bars("USDCOP");
+    let mut batches = vec![(&usdcop, Rows::Bars(read.clone()))];
+    batches.extend(
+        names
+            .iter()
+            .enumerate()
+            .map(|(place, name)| (name, of_series(place))),
+    );
+
+    let place = Place::new();
+    let done = place.publish(NOW, &batches).unwrap();
+    let rows = (read.len() + macro_file.rows.len()) as u64;
+    assert_eq!(counts(&done), (rows, 0, 0));
+    assert!(done.partitions.len() > 1_000, "{}", done.partitions.len());
+    let again = place.publish(NOW, &batches).unwrap();
+    assert_eq!((counts(&again), again.ingest_id), ((0, 0, rows), None));
+
+    let series: Vec<&str> = macro_file
+        .series
+        .iter()
+        .map(contracts::ids::SeriesId::as_str)
+        .collect();
+    let fetched = place.fetch(&series).unwrap();
+    assert!(
+        fetched
+            .market
+            .bars
+            .iter()
+            .zip(&read)
+            .all(|(bar, read)| bar.same_bits(read))
+    );
+    assert_eq!(fetched.market.bars.len(), read.len());
+    let mut expected = macro_file.rows.clone();
+    expected.sort_by_key(|row| (row.date, row.series));
+    assert_eq!(fetched.market.daily.rows, expected);
+    assert_eq!(fetched.sources.len(), done.partitions.len());
 }

@@ -66,6 +66,8 @@ pub struct BarsReport {
     pub outside: Outside,
     /// Bars without volume.
     pub without_volume: u64,
+    /// Bars that close after the time of the ingest.
+    pub in_future: u64,
     /// All of it in sentences, the worst first.
     pub findings: Vec<Finding>,
 }
@@ -86,6 +88,8 @@ pub struct Taken<'a> {
     pub repeats: &'a Repeats<BarConflict>,
     /// In order, each once.
     pub bars: &'a [Bar],
+    /// When it was taken.
+    pub now: UtcMillis,
 }
 
 /// Holds bars against a calendar.
@@ -127,6 +131,7 @@ pub fn examine(
         levels: levels.into_iter().collect(),
         outside: zone::outside(&weekly, bars),
         without_volume: bars.iter().filter(|bar| bar.volume == 0.0).count() as u64,
+        in_future: bars.iter().filter(|bar| bar.close_time > taken.now).count() as u64,
         findings: Vec::new(),
     };
     report.findings = verdict::findings(&report);

@@ -31,6 +31,7 @@ fn report(source: &BarSource, path: PathBuf) -> BarsReport {
         rows: taken.rows.len() as u64,
         repeats: &repeats,
         bars: &bars,
+        now: UtcMillis::parse("2026-11-30T00:00:00Z").unwrap(),
     };
     examine(source, &calendar, taken).unwrap()
 }
@@ -208,6 +209,17 @@ fn a_few_days_of_another_zone_among_good_ones_are_found() {
     let shifted = &report.outside.shifted[0];
     assert_eq!((shifted.hours, shifted.days), (5, 1));
     assert_eq!(shifted.first.to_string(), "2026-01-20");
+}
+
+#[test]
+fn bars_that_nobody_can_have_yet_are_named() {
+    let mut lines = market();
+    for line in &mut lines {
+        line.open_minute += 364 * 24 * 60;
+    }
+    let report = report_of(&lines);
+    assert_eq!(report.in_future, 600);
+    assert!(codes(&report).contains(&"in_future"), "{:?}", report.findings);
 }
 
 #[test]

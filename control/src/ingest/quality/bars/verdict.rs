@@ -11,6 +11,7 @@ pub fn findings(report: &BarsReport) -> Vec<Finding> {
         bad(report),
         zone(report),
         outside(report),
+        future(report),
         conflicts(report),
         repeats(report),
         levels(report),
@@ -91,6 +92,12 @@ fn outside(report: &BarsReport) -> Option<Finding> {
             report.calendar
         ),
     )
+}
+
+fn future(report: &BarsReport) -> Option<Finding> {
+    let ahead = report.in_future;
+    let text = || format!("{ahead} bars close later than now: no market has made them yet");
+    (ahead > 0).then(|| Finding::new("in_future", Severity::Warn, text()))
 }
 
 fn conflicts(report: &BarsReport) -> Option<Finding> {

@@ -115,7 +115,7 @@ fn gaps(one: &SeriesReport) -> Option<Finding> {
         "gaps",
         Severity::Warn,
         format!(
-            "{} gaps; the longest has {} days, from {} to {}",
+            "long gaps: {}; the longest has {} days, from {} to {}",
             one.gaps.count, longest.days, longest.after, longest.before
         ),
     )
@@ -127,7 +127,7 @@ fn jumps(one: &SeriesReport) -> Option<Finding> {
         "jumps",
         Severity::Warn,
         format!(
-            "{} moves are far larger than usual; the largest on {}: {} after {} ({:.0} times the usual move)",
+            "moves far larger than usual: {}; the largest on {}: {} after {} ({:.0} times the usual move)",
             one.jumps.count, first.date, first.to, first.from, first.medians
         ),
     )
