@@ -8,7 +8,7 @@ use crate::artifacts::DirectoryStore;
 /// Names the cache.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CacheArgs {
-    /// Where fetched files are kept, by their hash; ~/.cache/twovote/artifacts without it. It may be removed at any time.
+    /// Where fetched files are kept, by their hash; the user's cache folder without it. It may be removed at any time.
     #[arg(long, env = "CONTROL_CACHE", value_name = "DIR")]
     cache: Option<PathBuf>,
 }
@@ -19,16 +19,11 @@ impl CacheArgs {
     /// # Errors
     /// [`Exit::Usage`] when neither an option nor the environment says where.
     pub fn open(&self) -> Result<DirectoryStore, CliError> {
-        let place = self.cache.clone().or_else(|| {
-            let set = |name: &str| {
-                std::env::var_os(name)
-                    .map(PathBuf::from)
-                    .filter(|path| path.is_absolute())
-            };
-            let caches = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
-            Some(caches.join("twovote").join("artifacts"))
-        });
-        let place = place.ok_or_else(|| {
+        let beside_the_library = || {
+            let library = strategy::policy::library::cache_folder()?;
+            library.parent().map(|folder| folder.join("artifacts"))
+        };
+        let place = self.cache.clone().or_else(beside_the_library).ok_or_else(|| {
             let remedy = "name a directory with --cache or CONTROL_CACHE, or set HOME";
             CliError::new(Exit::Usage, "there is no place for fetched files", remedy)
         })?;

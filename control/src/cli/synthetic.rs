@@ -76,7 +76,13 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         format!("{} is no feature contract", args.features.display()),
         "name one with --features",
     )?;
-    let spec = SyntheticSpec::new(args.kind.into(), args.seed, args.instrument.clone(), args.from, args.to);
+    let spec = SyntheticSpec::new(
+        args.kind.into(),
+        args.seed,
+        args.instrument.clone(),
+        args.from,
+        args.to,
+    );
     let market = synthetic::generate(&spec, &features).or_exit(
         Exit::Data,
         "no market can be generated",

@@ -71,11 +71,9 @@ pub async fn fetch_listed(
     series: Vec<SeriesId>,
     partitions: &[SourcePartition],
 ) -> Result<Market, CliError> {
-    let mut rows = Vec::with_capacity(partitions.len());
-    for partition in partitions {
-        rows.push(rows_of(remote, cache, partition).await?);
-    }
-    Ok(assemble(instrument, series, partitions.iter().map(|one| &one.name).zip(rows)))
+    let rows = rows_of(remote, cache, partitions).await?;
+    let parts = partitions.iter().map(|one| &one.name).zip(rows);
+    Ok(assemble(instrument, series, parts))
 }
 
 /// The current partitions of a name.

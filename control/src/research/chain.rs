@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use contracts::experiment::TrainingSection;
 use ::training::dataset::NORM_STATS_FILE;
+use contracts::experiment::TrainingSection;
 
 use super::dataset::{self, Built};
 use super::trained::Manifest;

@@ -1,11 +1,11 @@
 //! What both ingesting verbs share: options, the source file, the way into the market store.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use contracts::ids::{VendorId, VendorName};
 use contracts::time::{DayNumber, UtcMillis};
 
-use crate::artifacts::DirectoryStore;
+use crate::cli::cache::CacheArgs;
 use crate::cli::remote::{Remote, ServerArgs, Who};
 use crate::cli::{CliError, Exit, OrExit as _, block_on};
 use crate::clock::{Clock as _, SystemClock};
@@ -46,9 +46,8 @@ pub struct TakeArgs {
     /// Publishes although the report has an alarm, such as times that look like another zone's.
     #[arg(long)]
     pub accept_alarms: bool,
-    /// Where months of the market store are kept so that they need not be fetched again; the user's cache folder without it.
-    #[arg(long, value_name = "DIR", env = "CONTROL_MARKET_CACHE")]
-    cache: Option<PathBuf>,
+    #[command(flatten)]
+    cache: CacheArgs,
     /// A word for the audit chain.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
@@ -165,7 +164,7 @@ impl TakeArgs {
             "check the path and the rights",
         )?;
         let source = crate::market::publish::Source { id: label(id)?, text };
-        let cache = DirectoryStore::new(&self.cache_folder()?);
+        let cache = self.cache.open()?;
         let how = Publish {
             cache: &cache,
             source: &source,
@@ -178,21 +177,6 @@ impl TakeArgs {
         let published = block_on(publish(remote, how, batches));
         drop(line);
         published?
-    }
-
-    fn cache_folder(&self) -> Result<PathBuf, CliError> {
-        if let Some(named) = &self.cache {
-            return Ok(named.clone());
-        }
-        let library = strategy::policy::library::cache_folder();
-        let user = library.as_deref().and_then(Path::parent);
-        user.map(|folder| folder.join("market")).ok_or_else(|| {
-            CliError::new(
-                Exit::Usage,
-                "there is no cache folder: HOME is not set",
-                "name one with --cache",
-            )
-        })
     }
 }
 
