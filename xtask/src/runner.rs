@@ -11,10 +11,17 @@ pub fn root() -> &'static Path {
         .expect("xtask lies one folder below the root")
 }
 
-/// The cargo that started this program.
+/// The cargo that started this program, without what it told this program about itself: some build scripts look at these variables, and
+/// would run again, with everything that stands on them, after each change between `cargo …` and `cargo xtask …`.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

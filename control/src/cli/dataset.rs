@@ -37,7 +37,7 @@ enum Verb {
 #[command(after_help = "\
 Registers the experiment, reads its bars and daily values out of the server's market store, computes the features and writes
 OUT/DS_{experiment}_{train,val,test}.parquet (close_time, open, high, low, close, and the features before normalisation), OUT/norm_stats.json
-(fitted on train alone) and OUT/manifest.json; OUT.sources.json lists the partitions it was made from. The same market gives the same bytes.
+(fitted on train alone) and OUT/manifest.json, which names the revision of every month it was made from. The same market gives the same bytes.
 A folder that holds the experiment's dataset already is registered as it is. Needs the role researcher, or a token with research:write.
 
 Examples:

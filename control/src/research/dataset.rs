@@ -1,9 +1,9 @@
 //! The dataset of an experiment out of the market store, made once and recognised ever after.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use contracts::experiment::contract::ExperimentContract;
-use serde_json::json;
+use serde_json::{Value, json};
 use training::dataset::{self, Dataset, DatasetFile, LoadDatasetError, MANIFEST_FILE};
 
 use super::register;
@@ -11,31 +11,17 @@ use crate::artifacts::DirectoryStore;
 use crate::cli::experiment_file::ExperimentFile;
 use crate::cli::remote::Remote;
 use crate::cli::{CliError, Exit, OrExit as _};
-use crate::market::{self, SourceList};
-use crate::whole::write_whole;
+use crate::market::{self, SourceList, SourcePartition};
 
-/// Ending of the file beside a dataset's folder that lists the partitions it was made from.
-const SOURCES: &str = "sources.json";
-
-/// A dataset with what it was made from.
+/// A dataset with its files.
 #[derive(Debug)]
 pub struct Built {
     /// The dataset.
     pub dataset: Dataset,
     /// Its files.
     pub files: Vec<DatasetFile>,
-    /// The list of partitions, as registered.
-    pub sources: Vec<u8>,
     /// It was there already.
     pub found: bool,
-}
-
-/// Where the list of partitions lies: beside the folder, which holds the dataset's own files alone.
-fn sources_path(folder: &Path) -> PathBuf {
-    let mut name = folder.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(SOURCES);
-    folder.with_file_name(name)
 }
 
 /// The dataset in `folder`, made where it is not there yet, and registered with the experiment it belongs to.
@@ -54,8 +40,7 @@ pub async fn make(
         Some(built) => built,
         None => build(remote, &experiment.contract, cache, folder).await?,
     };
-    let manifest = &built.dataset.manifest;
-    register::dataset(remote, manifest, &built.files, &[(SOURCES, &built.sources)]).await?;
+    register::dataset(remote, &built.dataset.manifest, &built.files).await?;
     Ok(built)
 }
 
@@ -82,24 +67,10 @@ pub fn load(contract: &ExperimentContract, folder: &Path) -> Result<Option<Built
         let what = format!("{place} holds a dataset of another experiment: {what}");
         return Err(CliError::new(Exit::Data, what, other));
     }
-    let path = sources_path(folder);
-    let sources =
-        std::fs::read(&path).or_exit(Exit::NoInput, format!("cannot read {}", path.display()), other)?;
-    let list = json!(contracts::hash::ArtifactHash::of(&sources));
-    if loaded
-        .manifest
-        .sources
-        .iter()
-        .all(|source| source["sha256"] != list)
-    {
-        let what = format!("{} is not the list the dataset names", path.display());
-        return Err(CliError::new(Exit::Data, what, other));
-    }
     let files = dataset::encode(&loaded).or_exit(Exit::Software, "the dataset cannot be encoded", "")?;
     Ok(Some(Built {
         dataset: loaded,
         files,
-        sources,
         found: true,
     }))
 }
@@ -113,24 +84,13 @@ async fn build(
     let series: Vec<_> = contract.feature_contract.macro_rules.keys().cloned().collect();
     let instrument = &contract.frozen.data.instrument;
     let fetched = market::remote::fetch(remote, cache, instrument, &series).await?;
-    let list = SourceList::new(fetched.sources);
-    let partitions = list.partitions.len();
-    let sources = list
-        .to_bytes()
-        .or_exit(Exit::Software, "the sources have no JSON", "")?;
-    let named = json!({"file": SOURCES, "sha256": contracts::hash::ArtifactHash::of(&sources), "partitions": partitions});
-    let built = dataset::build(contract, &fetched.market, vec![named]).or_exit(
+    let sources = SourceList::new(fetched.sources).partitions;
+    let named = sources.iter().map(|partition| json!(partition)).collect();
+    let built = dataset::build(contract, &fetched.market, named).or_exit(
         Exit::Data,
         format!("the market store gives no dataset of {}", contract.contract_id),
         "ingest what the message names, or change the windows of the experiment",
     )?;
-    let beside = sources_path(folder);
-    write_whole(&beside, &sources).or_exit(
-        Exit::Io,
-        format!("cannot write {}", beside.display()),
-        "check the directory, its rights and its room",
-    )?;
-    // Last: with it the dataset is there.
     let files = dataset::write(&built, folder).or_exit(
         Exit::Io,
         format!("the dataset cannot be written to {}", folder.display()),
@@ -139,7 +99,6 @@ async fn build(
     Ok(Built {
         dataset: built,
         files,
-        sources,
         found: false,
     })
 }
@@ -147,24 +106,25 @@ async fn build(
 /// The market a dataset was made from, the very revisions.
 ///
 /// # Errors
-/// As [`market::remote::fetch_listed`]; [`Exit::Differs`] when it is not what the manifest says.
+/// As [`market::remote::fetch_listed`]; [`Exit::Data`] for a manifest that names none, [`Exit::Differs`] when they give another market than
+/// it says.
 pub async fn market_of(
     remote: &mut Remote<'_>,
     built: &Built,
     contract: &ExperimentContract,
     cache: &DirectoryStore,
 ) -> Result<backtest::market::Market, CliError> {
-    let list = SourceList::parse(&built.sources).map_err(|what| {
-        CliError::new(
-            Exit::Data,
-            format!("the list of the dataset's sources: {what}"),
-            "build it again",
-        )
-    })?;
+    let manifest = &built.dataset.manifest;
+    let named = Value::Array(manifest.sources.clone());
+    let partitions: Vec<SourcePartition> = serde_json::from_value(named).or_exit(
+        Exit::Data,
+        "the dataset does not name the partitions it was made from",
+        "build it again with `control dataset build`",
+    )?;
     let series = contract.feature_contract.macro_rules.keys().cloned().collect();
     let instrument = contract.frozen.data.instrument.clone();
-    let market = market::remote::fetch_listed(remote, cache, instrument, series, &list.partitions).await?;
-    if built.dataset.manifest.is_of(&market) {
+    let market = market::remote::fetch_listed(remote, cache, instrument, series, &partitions).await?;
+    if manifest.is_of(&market) {
         return Ok(market);
     }
     Err(CliError::new(

@@ -40,7 +40,7 @@ pub async fn experiment(
     Ok(())
 }
 
-/// Registers a dataset with its files; `further` are files it comes from that lie beside it.
+/// Registers a dataset with its files.
 ///
 /// # Errors
 /// As [`Remote::send`].
@@ -48,14 +48,10 @@ pub async fn dataset(
     remote: &mut Remote<'_>,
     manifest: &DatasetManifest,
     files: &[DatasetFile],
-    further: &[(&str, &[u8])],
 ) -> Result<(), CliError> {
     let mut named = serde_json::Map::new();
-    let written = files
-        .iter()
-        .map(|file| (file.name.as_str(), file.bytes.as_slice()));
-    for (name, bytes) in written.chain(further.iter().copied()) {
-        named.insert(name.to_owned(), json!(remote.keep(bytes).await?));
+    for file in files {
+        named.insert(file.name.clone(), json!(remote.keep(&file.bytes).await?));
     }
     let mut told = json!(manifest);
     told["files"] = Value::Object(named);

@@ -136,7 +136,7 @@ instrument: USDCOP
 calendar: crypto_24x7
 interval: 5min
 stamp: close
-columns: {time: time, open: open, high: high, low: low, close: close, volume: volume}
+columns: {time: close_time, open: open, high: high, low: low, close: close, volume: volume}
 ";
 
 fn config(name: &str) -> PathBuf {

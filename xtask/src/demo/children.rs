@@ -66,10 +66,22 @@ impl Children {
         Ok(())
     }
 
-    /// What a process has printed so far.
-    pub fn said(&self, name: &str) -> Result<String, String> {
+    /// Waits until a process has printed `text`; everything it has printed by then.
+    pub fn wait_for_line(&mut self, name: &str, text: &str, seconds: u64) -> Result<String, String> {
         let path = self.log(name);
-        std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+        let until = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            let said = std::fs::read_to_string(&path);
+            let said = said.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            if said.contains(text) {
+                return Ok(said);
+            }
+            self.all_alive()?;
+            if Instant::now() > until {
+                return Err(format!("`{name}` does not say `{text}`: see {}", path.display()));
+            }
+            pause();
+        }
     }
 
     fn all_alive(&mut self) -> Result<(), String> {

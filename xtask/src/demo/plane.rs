@@ -44,14 +44,13 @@ impl Plane {
         )?;
         let serve = &mut program(programs, "control", &["serve", "--config", &settings]);
         children.start("control", serve)?;
-        children.wait_for_port("control", &address, START_SECONDS)?;
+        let said = children.wait_for_line("control", "listening on", START_SECONDS)?;
         let plane = Self {
             programs: programs.to_owned(),
             folder: folder.to_owned(),
             url: format!("http://{address}"),
             password: password()?,
         };
-        let said = children.said("control")?;
         let link = said
             .split("--link ")
             .nth(1)
