@@ -14,9 +14,8 @@ use control::store::{ModelRow, RevisionFilter};
 use serde_json::json;
 
 use crate::kit::app::TestApp;
-use crate::kit::database::{Database, edit};
 use crate::kit::http::{call, logged_in};
-use crate::kit::market::{bars, current, month, store};
+use crate::kit::market::{bars, current, force, month, store};
 use crate::kit::models::{self, app_with_bars, norm_stats, researcher};
 use crate::kit::on_every_database;
 use crate::kit::registered::{
@@ -44,16 +43,6 @@ async fn of(test: &TestApp, model: &ModelRow) -> Lineage {
 fn broken(lineage: &Lineage) -> Vec<&Node> {
     let nodes = lineage.nodes.iter();
     nodes.filter(|node| node.verified == Some(false)).collect()
-}
-
-/// What somebody does who may change the schema as well.
-async fn force(database: &Database, sql: &str) {
-    let drop = match database.kind {
-        "sqlite" => "DROP TRIGGER IF EXISTS market_revisions_no_update",
-        _ => "DROP TRIGGER IF EXISTS market_revisions_append_only ON market_revisions",
-    };
-    edit(&database.url, drop).await;
-    assert_eq!(edit(&database.url, sql).await, 1, "{sql}");
 }
 
 #[test]
