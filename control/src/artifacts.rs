@@ -7,7 +7,7 @@ use std::sync::Arc;
 use contracts::hash::{ArtifactHash, Digest};
 
 use crate::limits::ARTIFACT_BYTES_MAX;
-use crate::whole::write_whole;
+use crate::whole::{write_copy, write_whole};
 
 /// Why an artifact cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +122,14 @@ impl DirectoryStore {
     pub fn path(&self, hash: ArtifactHash) -> PathBuf {
         let name = hash.to_hex();
         self.root.join(&name[..2]).join(&name)
+    }
+
+    /// Keeps a copy of what lies in another store too: not synced to the disk, for what is lost is fetched again.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn copy(&self, bytes: &[u8]) -> Result<(), ArtifactError> {
+        write_copy(&self.path(Digest::of(bytes)), bytes).map_err(ArtifactError::Io)
     }
 }
 

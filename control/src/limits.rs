@@ -108,6 +108,9 @@ pub const CLIENT_CONNECT_S: u64 = 10;
 /// The command line waits this long for an answer, in seconds: the registration of a model inspects it first.
 pub const CLIENT_REQUEST_S: u64 = 300;
 
+/// Files the command line hands in or fetches at a time: each waits for a disk, and 64 MiB of the largest fit into memory.
+pub const CLIENT_FILES_AT_ONCE: usize = 8;
+
 /// A head is signed when so many events have come since the last one.
 pub const HEAD_EVENTS: u64 = 100;
 /// A head is signed when the last one is this old and there is a new event, in milliseconds: an hour.

@@ -10,11 +10,16 @@ use contracts::ids::InstrumentId;
 use crate::app::App;
 use crate::artifacts::ArtifactStore;
 use crate::config::MarketFiles;
-use crate::market::{self, SourcePartition, StoredMarket, StoredMarketError};
+use crate::market::{self, MarketName, SourcePartition, StoredMarket, StoredMarketError};
 
 /// Why there is no market to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum MarketError {
+    /// Nothing was ingested for it, and the settings name no file.
+    #[error(
+        "there are no bars of {0}: ingest them, or add [markets.{0}] with bars and stamp to control.toml"
+    )]
+    Unknown(InstrumentId),
     /// The settings contradict themselves.
     #[error("control.toml: [markets.{instrument}]: {what}")]
     Settings {
@@ -42,7 +47,7 @@ impl MarketError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Settings { .. } | Self::File { .. } => "market_unusable",
-            Self::Stored(StoredMarketError::Nothing(_)) => "no_market",
+            Self::Unknown(_) | Self::Stored(StoredMarketError::Nothing(_)) => "no_market",
             Self::Stored(StoredMarketError::Altered { .. } | StoredMarketError::Unreadable { .. }) => {
                 "market_altered"
             }
@@ -96,9 +101,12 @@ pub async fn find(
         });
     }
     let series = features.macro_rules.keys().cloned().collect();
-    Ok(Source::Stored(
-        market::find(&app.store, instrument, series).await?,
-    ))
+    match market::find(&app.store, instrument, series).await {
+        Err(StoredMarketError::Nothing(MarketName::Bars(instrument))) => {
+            Err(MarketError::Unknown(instrument))
+        }
+        found => Ok(Source::Stored(found?)),
+    }
 }
 
 impl Source {

@@ -121,9 +121,8 @@ pub async fn publish(
         unchanged: 0,
     };
     if !revised.is_empty() {
-        for month in &revised {
-            remote.keep(&month.bytes).await?;
-        }
+        let files: Vec<&[u8]> = revised.iter().map(|month| month.bytes.as_slice()).collect();
+        remote.keep_all(&files).await?;
         let answer = post(remote, how, &revised).await?;
         done.ingest_id = serde_json::from_value(answer["ingest_id"].clone()).or_exit(
             Exit::Unavailable,
@@ -156,12 +155,16 @@ async fn prepare(
         .into_iter()
         .map(|partition| (partition.month, partition))
         .collect();
-    for (month, rows) in by_month(&name, rows)? {
-        let before = known.remove(&month);
-        let before_rows = match &before {
-            Some(partition) => Some(rows_of(remote, how.cache, partition).await?),
-            None => None,
-        };
+    let months = by_month(&name, rows)?;
+    known.retain(|month, _| months.contains_key(month));
+    let partitions: Vec<SourcePartition> = known.values().cloned().collect();
+    let known_rows = rows_of(remote, how.cache, &partitions).await?;
+    let mut known: BTreeMap<Month, (SourcePartition, Rows)> = known
+        .into_keys()
+        .zip(partitions.into_iter().zip(known_rows))
+        .collect();
+    for (month, rows) in months {
+        let (before, before_rows) = known.remove(&month).unzip();
         let refused = |what: &dyn std::error::Error| {
             CliError::new(
                 Exit::Data,

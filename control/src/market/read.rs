@@ -17,7 +17,7 @@ use crate::store::{RevisionFilter, Store, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum StoredMarketError {
     /// Nothing was ingested for it.
-    #[error("the market store holds no {0}: ingest them")]
+    #[error("the market store holds no {0}: ingest it")]
     Nothing(MarketName),
     /// A partition's file is missing or was altered.
     #[error("market_altered: {partition} is not what was ingested")]

@@ -13,7 +13,7 @@ use super::source::SourcePartition;
 use crate::artifacts::{ArtifactStore as _, DirectoryStore};
 use crate::cli::remote::{Call, Remote};
 use crate::cli::{CliError, Exit, OrExit as _};
-use crate::limits::MARKET_PAGE_ROWS_MAX;
+use crate::limits::{CLIENT_FILES_AT_ONCE, MARKET_PAGE_ROWS_MAX};
 
 /// A market and what it was read from.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ pub async fn fetch(
 ) -> Result<Fetched, CliError> {
     let mut names = vec![MarketName::Bars(instrument.clone())];
     names.extend(series.iter().cloned().map(MarketName::Daily));
-    let (mut through, mut sources, mut rows) = (None, Vec::new(), Vec::new());
+    let (mut through, mut sources) = (None, Vec::new());
     for name in names {
         let listed = current(remote, &name, through).await?;
         let Listed {
@@ -52,11 +52,9 @@ pub async fn fetch(
             )
         })?;
         through = Some(moment);
-        for partition in partitions {
-            rows.push(rows_of(remote, cache, &partition).await?);
-            sources.push(partition);
-        }
+        sources.extend(partitions);
     }
+    let rows = rows_of(remote, cache, &sources).await?;
     let parts = sources.iter().map(|source| &source.name).zip(rows);
     let market = assemble(instrument.clone(), series.to_vec(), parts);
     Ok(Fetched { market, sources })
@@ -122,28 +120,36 @@ pub(super) async fn current(
     }
 }
 
-/// The rows of a partition, out of the cache or from the server.
+/// The rows of partitions, out of the cache or from the server.
 pub(super) async fn rows_of(
     remote: &mut Remote<'_>,
     cache: &DirectoryStore,
-    partition: &SourcePartition,
-) -> Result<Rows, CliError> {
-    let bytes = match cache.get(partition.sha256) {
-        Ok(bytes) => bytes,
-        // Missing, cut off or altered there: the server has it.
-        Err(_) => {
-            let bytes = remote.artifact(partition.sha256).await?;
-            cache.put(&bytes).or_exit(
+    partitions: &[SourcePartition],
+) -> Result<Vec<Rows>, CliError> {
+    let mut all = Vec::with_capacity(partitions.len());
+    // A page at a time, so that what was fetched is kept when the rest fails.
+    for page in partitions.chunks(8 * CLIENT_FILES_AT_ONCE) {
+        // What is missing, cut off or altered in the cache, the server has.
+        let mut files: Vec<Option<Vec<u8>>> = page.iter().map(|one| cache.get(one.sha256).ok()).collect();
+        let absent = page.iter().zip(&files).filter(|(_, file)| file.is_none());
+        let absent: Vec<ArtifactHash> = absent.map(|(partition, _)| partition.sha256).collect();
+        let mut fetched = remote.artifacts(&absent).await?.into_iter();
+        for file in files.iter_mut().filter(|file| file.is_none()) {
+            *file = fetched.next();
+            cache.copy(file.as_deref().unwrap_or_default()).or_exit(
                 Exit::Io,
                 "a file of the market cannot be kept in the cache",
                 "check the folder, its rights and its room",
             )?;
-            bytes
         }
-    };
-    decode(partition.name.kind(), partition.month, &bytes).or_exit(
-        Exit::Data,
-        format!("{partition} cannot be read"),
-        "check that server and command line are of one version",
-    )
+        for (partition, file) in page.iter().zip(files) {
+            let rows = decode(partition.name.kind(), partition.month, &file.unwrap_or_default());
+            all.push(rows.or_exit(
+                Exit::Data,
+                format!("{partition} cannot be read"),
+                "check that server and command line are of one version",
+            )?);
+        }
+    }
+    Ok(all)
 }

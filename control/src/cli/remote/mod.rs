@@ -34,6 +34,11 @@ impl Remote<'_> {
     /// The exit code of the refusal, or [`Exit::Unavailable`](super::Exit::Unavailable) when nobody answers.
     pub async fn send(&mut self, call: Call) -> Result<Reply, CliError> {
         let reply = self.client.send(call).await?;
+        self.settle(reply)
+    }
+
+    /// The answer, unless it is a refusal.
+    fn settle(&mut self, reply: Reply) -> Result<Reply, CliError> {
         let Some(refusal) = Refusal::of(&reply) else {
             return Ok(reply);
         };

@@ -15,6 +15,7 @@ use control::market::{
 use control::store::RevisionFilter;
 
 use super::app::{TestApp, person};
+use super::database::{Database, edit};
 
 /// What a test's source file says.
 pub const SOURCE: &str = "id: tests\nkind: bars\n";
@@ -129,4 +130,14 @@ pub async fn store(test: &TestApp, name: &MarketName, rows: &Rows) -> Ingested {
     }
     let rita = person("rita", &[Role::Researcher]);
     ingest(&test.app, &rita, new_ingest(partitions)).await.unwrap()
+}
+
+/// What somebody does who may change the schema as well.
+pub async fn force(database: &Database, sql: &str) {
+    let drop = match database.kind {
+        "sqlite" => "DROP TRIGGER IF EXISTS market_revisions_no_update",
+        _ => "DROP TRIGGER IF EXISTS market_revisions_append_only ON market_revisions",
+    };
+    edit(&database.url, drop).await;
+    assert_eq!(edit(&database.url, sql).await, 1, "{sql}");
 }

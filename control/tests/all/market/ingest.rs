@@ -295,17 +295,23 @@ fn of_two_ingests_at_once_one_is_told_that_the_market_changed() {
         store(&test, &name, &closes(START, &[1.0])).await;
         for round in 1..=8_u32 {
             let previous = current(&test, &name, month("2026-01")).await.unwrap();
-            let mut tasks = Vec::new();
+            let mut asked = Vec::new();
             for side in [1_u32, 2] {
                 let close = f64::from(10 * round + side);
                 let new = partition(&test, &name, month("2026-01"), &closes(START, &[close])).await;
                 assert_eq!(new.previous, Some(previous));
-                let app = test.app.clone();
-                tasks.push(tokio::spawn(async move {
-                    let rita = person("rita", &[Role::Researcher]);
-                    ingest(&app, &rita, new_ingest(vec![new])).await
-                }));
+                asked.push(new_ingest(vec![new]));
             }
+            let tasks: Vec<_> = asked
+                .into_iter()
+                .map(|new| {
+                    let app = test.app.clone();
+                    tokio::spawn(async move {
+                        let rita = person("rita", &[Role::Researcher]);
+                        ingest(&app, &rita, new).await
+                    })
+                })
+                .collect();
             let mut codes = Vec::new();
             for task in tasks {
                 codes.push(task.await.unwrap().map_or_else(|error| error.code(), |_| "done"));

@@ -8,15 +8,15 @@ use contracts::norm_stats::NormStats;
 use control::auth::Role;
 use control::jobs::JobState;
 use control::market::{Rows, SourceList, SourcePartition};
+use control::markets;
 use control::registry::lineage::{Kind, Lineage, Node, lineage};
 use control::registry::{NewDataset, RecordError, Registration, register, register_dataset};
 use control::store::{ModelRow, RevisionFilter};
 use serde_json::json;
 
-use crate::kit::app::TestApp;
-use crate::kit::database::{Database, edit};
+use crate::kit::app::{TestApp, app};
 use crate::kit::http::{call, logged_in};
-use crate::kit::market::{bars, current, month, store};
+use crate::kit::market::{bars, closes, current, daily, force, month, store, values};
 use crate::kit::models::{self, app_with_bars, norm_stats, researcher};
 use crate::kit::on_every_database;
 use crate::kit::registered::{
@@ -44,16 +44,6 @@ async fn of(test: &TestApp, model: &ModelRow) -> Lineage {
 fn broken(lineage: &Lineage) -> Vec<&Node> {
     let nodes = lineage.nodes.iter();
     nodes.filter(|node| node.verified == Some(false)).collect()
-}
-
-/// What somebody does who may change the schema as well.
-async fn force(database: &Database, sql: &str) {
-    let drop = match database.kind {
-        "sqlite" => "DROP TRIGGER IF EXISTS market_revisions_no_update",
-        _ => "DROP TRIGGER IF EXISTS market_revisions_append_only ON market_revisions",
-    };
-    edit(&database.url, drop).await;
-    assert_eq!(edit(&database.url, sql).await, 1, "{sql}");
 }
 
 #[test]
@@ -260,5 +250,65 @@ fn golden_vectors_come_from_stored_bars_and_a_dataset_names_its_months() {
             .await
             .unwrap_err();
         assert_eq!(refused.code(), "market_altered");
+    });
+}
+
+#[test]
+fn exactly_the_series_the_features_name_are_read_and_a_missing_one_is_named() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let contract = features("usdcop_15");
+        let usdcop = "USDCOP".parse().unwrap();
+        let code = async || {
+            let found = markets::find(&test.app, &usdcop, &contract).await;
+            found.map_err(|error| (error.code(), error.to_string()))
+        };
+        let none = code().await.unwrap_err();
+        assert!(
+            none.0 == "no_market" && none.1.contains("[markets.USDCOP]"),
+            "{none:?}"
+        );
+        store(
+            &test,
+            &bars("USDCOP"),
+            &closes("2026-01-05T13:05:00Z", &[4_000.0, 4_001.0]),
+        )
+        .await;
+        let names: Vec<_> = contract.macro_rules.keys().cloned().collect();
+        for (place, name) in names.iter().enumerate() {
+            let missing = code().await.unwrap_err();
+            assert!(
+                missing.0 == "no_market" && missing.1.contains(name.as_str()),
+                "{missing:?}"
+            );
+            let rows = values(&[
+                ("2026-01-05", place as f64, None),
+                ("2026-01-06", 10.0 + place as f64, None),
+                ("2026-01-06", 20.0 + place as f64, Some("2026-01-09T12:00:00Z")),
+            ]);
+            store(&test, &daily(name.as_str()), &rows).await;
+        }
+        store(&test, &daily("coffee"), &values(&[("2026-01-05", 1.0, None)])).await;
+        let artifacts = test.app.artifacts.clone();
+        let loaded = code().await.unwrap().read(&artifacts).unwrap();
+        let market = &loaded.market;
+        assert_eq!((market.bars.len(), &market.daily.series), (2, &names));
+        // By date, in the order of the series, versions one after the other.
+        let rows: Vec<(String, usize, f64)> = market
+            .daily
+            .rows
+            .iter()
+            .map(|row| (row.date.to_string(), row.series, row.value))
+            .collect();
+        let mut expected = Vec::new();
+        for series in 0..names.len() {
+            expected.push(("2026-01-05".to_owned(), series, series as f64));
+        }
+        for series in 0..names.len() {
+            expected.push(("2026-01-06".to_owned(), series, 10.0 + series as f64));
+            expected.push(("2026-01-06".to_owned(), series, 20.0 + series as f64));
+        }
+        assert_eq!(rows, expected);
+        assert_eq!(loaded.partitions.len(), 1 + names.len());
     });
 }
