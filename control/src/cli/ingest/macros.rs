@@ -140,9 +140,12 @@ fn fetched(take: &TakeArgs, source: &DailySource) -> Result<DailyTaken, CliError
         ));
     };
     let zone = TimeZone::get(fred::ZONE).or_exit(Exit::Software, "there is no zone for FRED's days", "")?;
+    // FRED knows no day that has not begun in St. Louis.
     let there = now
         .to_jiff()
         .map(|now| DayNumber::from_civil(zone.to_datetime(now).date()));
+    let there = there.unwrap_or(today);
+    let to = to.min(there).max(from);
     let mut taken = DailyTaken::default();
     for declared in &source.series {
         let connector = Fred {
@@ -150,7 +153,7 @@ fn fetched(take: &TakeArgs, source: &DailySource) -> Result<DailyTaken, CliError
             from,
             to,
             zone: zone.clone(),
-            today: there.unwrap_or(today),
+            today: there,
         };
         let (series, origin) = one(download, &connector, declared.series.clone(), &mut taken)?;
         taken.series.push(series);

@@ -7,7 +7,8 @@
 //!
 //! Where the archive began years after the observations, `realtime_start` says when the archive began: a first version that "arrives"
 //! more than [`FRED_ARRIVAL_DAYS_MAX`] after its date is taken with its arrival unknown, and counted. A day without a time of day counts from its end
-//! in St. Louis: nothing is known before it was.
+//! in St. Louis: nothing is known before it was. A window that lies too far back for today is asked for once more as it is known today: what the
+//! archive did not have yet comes from there, its arrival unknown too.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,9 @@ pub struct Fred {
     pub today: DayNumber,
 }
 
+/// FRED's words about a period before its archive of a series began.
+const NOT_ARCHIVED: &str = "does not exist in ALFRED";
+
 /// Where FRED's days end.
 pub const ZONE: &str = "America/Chicago";
 
@@ -43,6 +47,8 @@ pub const ZONE: &str = "America/Chicago";
 pub enum Observation {
     /// A value; its arrival is when FRED first had it.
     Value(Daily),
+    /// A value as it is known today, when nobody knows since when.
+    Today(Daily),
     /// No observation.
     Blank(DayNumber),
 }
@@ -62,10 +68,18 @@ pub struct Known {
 #[must_use]
 pub fn known(observations: &[Observation]) -> Known {
     let mut by_date: BTreeMap<DayNumber, (bool, Vec<Daily>)> = BTreeMap::new();
+    let mut today: BTreeMap<DayNumber, Daily> = BTreeMap::new();
     for observation in observations {
         match observation {
+            Observation::Today(daily) => drop(today.insert(daily.date, *daily)),
             Observation::Blank(date) => by_date.entry(*date).or_default().0 = true,
             Observation::Value(daily) => by_date.entry(daily.date).or_default().1.push(*daily),
+        }
+    }
+    for (date, daily) in today {
+        let (_, versions) = by_date.entry(date).or_default();
+        if versions.is_empty() {
+            versions.push(daily);
         }
     }
     let mut known = Known::default();
@@ -73,6 +87,7 @@ pub fn known(observations: &[Observation]) -> Known {
         versions.sort_by_key(|version| version.arrived_at);
         match versions.first_mut() {
             None => known.blanks.push(date),
+            Some(first) if first.arrived_at.is_none() => known.archived += 1,
             Some(first) if !blank && is_archived(first) => {
                 first.arrived_at = None;
                 known.archived += 1;
@@ -94,6 +109,8 @@ fn is_archived(first: &Daily) -> bool {
 pub struct Place {
     start: DayNumber,
     offset: u64,
+    /// As it is known today.
+    today: bool,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +139,29 @@ impl Fred {
         DayNumber(start.0 + FRED_WINDOW_DAYS - 1).min(self.to)
     }
 
+    /// The last day of the real-time period of a window.
+    fn known_until(&self, end: DayNumber) -> DayNumber {
+        DayNumber(end.0 + FRED_REVISION_DAYS).min(self.today.max(end))
+    }
+
+    /// Where to go on after the last row of a place.
+    fn after(&self, at: &Place) -> Option<Place> {
+        let end = self.end_of(at.start);
+        if !at.today && self.known_until(end) < self.today {
+            return Some(Place {
+                today: true,
+                offset: 0,
+                ..at.clone()
+            });
+        }
+        let start = DayNumber(end.0 + 1);
+        (start <= self.to).then_some(Place {
+            start,
+            offset: 0,
+            today: false,
+        })
+    }
+
     /// The end of a day in St. Louis.
     fn end(&self, day: DayNumber) -> Option<UtcMillis> {
         let next = DayNumber(day.0 + 1).to_civil()?;
@@ -129,7 +169,8 @@ impl Fred {
         Some(UtcMillis(midnight.timestamp().as_millisecond()))
     }
 
-    fn observation(&self, row: &Row, window: DayNumber) -> Result<Observation, String> {
+    fn observation(&self, row: &Row, at: &Place) -> Result<Observation, String> {
+        let window = at.start;
         let day = |text: &str| {
             DayNumber::parse(text).map_err(|_| format!("`{}` is no date such as 2026-01-02", said(text)))
         };
@@ -143,11 +184,16 @@ impl Fred {
         let value: Option<f64> = row.value.trim().parse().ok();
         let value = value.filter(|value| value.is_finite());
         let value = value.ok_or_else(|| format!("`{}` is not a number", said(&row.value)))?;
-        Ok(Observation::Value(Daily {
+        let daily = |arrived_at| Daily {
             date,
             value,
-            arrived_at: self.end(known),
-        }))
+            arrived_at,
+        };
+        Ok(if at.today {
+            Observation::Today(daily(None))
+        } else {
+            Observation::Value(daily(self.end(known)))
+        })
     }
 }
 
@@ -163,12 +209,17 @@ impl Connector for Fred {
         Place {
             start: self.from,
             offset: 0,
+            today: false,
         }
     }
 
     fn request(&self, at: &Place) -> Request {
         let end = self.end_of(at.start);
-        let known_until = DayNumber(end.0 + FRED_REVISION_DAYS).min(self.today.max(end));
+        let (since, until) = if at.today {
+            (self.today, self.today)
+        } else {
+            (at.start, self.known_until(end))
+        };
         Request {
             path: "series/observations",
             query: vec![
@@ -176,8 +227,8 @@ impl Connector for Fred {
                 ("file_type", "json".to_owned()),
                 ("observation_start", at.start.to_string()),
                 ("observation_end", end.to_string()),
-                ("realtime_start", at.start.to_string()),
-                ("realtime_end", known_until.to_string()),
+                ("realtime_start", since.to_string()),
+                ("realtime_end", until.to_string()),
                 ("output_type", "1".to_owned()),
                 ("sort_order", "asc".to_owned()),
                 ("limit", FRED_PAGE_ROWS.to_string()),
@@ -197,6 +248,14 @@ impl Connector for Fred {
             }
         };
         if found.error_code.is_some() || answer.status != 200 {
+            let message = found.error_message.as_deref().unwrap_or_default();
+            if !at.today && message.contains(NOT_ARCHIVED) {
+                return Ok(Page {
+                    rows: Vec::new(),
+                    bad: Vec::new(),
+                    next: self.after(at),
+                });
+            }
             return Err(refusal(&found, answer));
         }
         let (Some(count), Some(offset), Some(observations)) = (found.count, found.offset, found.observations)
@@ -213,7 +272,7 @@ impl Connector for Fred {
         }
         let (mut rows, mut bad) = (Vec::with_capacity(observations.len()), Vec::new());
         for (number, row) in (1..).zip(&observations) {
-            match self.observation(row, at.start) {
+            match self.observation(row, at) {
                 Ok(observation) => rows.push(observation),
                 Err(fault) => bad.push((number, fault)),
             }
@@ -224,12 +283,11 @@ impl Connector for Fred {
                 return Err(Refusal::Lasting(format!("an empty page before row {count}")));
             }
             Some(Place {
-                start: at.start,
                 offset: read,
+                ..at.clone()
             })
         } else {
-            let start = DayNumber(self.end_of(at.start).0 + 1);
-            (start <= self.to).then_some(Place { start, offset: 0 })
+            self.after(at)
         };
         Ok(Page { rows, bad, next })
     }

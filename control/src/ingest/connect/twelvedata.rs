@@ -153,10 +153,8 @@ impl TwelveData {
         }
         // An exchange's own zone is told beside UTC times as well; the zone of the times is `timezone`.
         let named = meta.timezone.as_ref();
-        let named = named.or(meta
-            .exchange_timezone
-            .as_ref()
-            .filter(|_| self.symbol.as_str().contains('/')));
+        let exchange = meta.exchange_timezone.as_ref();
+        let named = named.or_else(|| exchange.filter(|_| self.symbol.as_str().contains('/')));
         match named {
             Some(zone) if !["UTC", "Etc/UTC"].contains(&zone.as_str()) => {
                 Err(differs("timezone", "UTC", zone))
