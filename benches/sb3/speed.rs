@@ -70,7 +70,10 @@ fn market(contract: &ExperimentContract) -> Result<Market, Failure> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let first = DayNumber(data.train.start.0 - 180);
     let midnight = |day: i32| calendar.midnight(DayNumber(day)).ok_or("a day of the calendar");
-    let (mut at, end) = (midnight(first.0)?.plus_ms(300_000), midnight(data.validation.end.0 + 1)?);
+    let (mut at, end) = (
+        midnight(first.0)?.plus_ms(300_000),
+        midnight(data.validation.end.0 + 1)?,
+    );
     let (mut close, mut bars) = (4_000.0_f64, Vec::new());
     while at <= end {
         if calendar.in_session(at) {
@@ -136,7 +139,9 @@ fn measure(threads: usize, steps: u64) -> Result<(), Failure> {
         ControlFlow::Continue(())
     })?;
     let rate = rate.ok_or("too few steps for a figure")?;
-    println!("built-in PPO, {ENVIRONMENTS} environments, {threads} threads, evaluations included: {rate:.0} steps/s");
+    println!(
+        "built-in PPO, {ENVIRONMENTS} environments, {threads} threads, evaluations included: {rate:.0} steps/s"
+    );
     Ok(())
 }
 
@@ -162,7 +167,10 @@ fn export(folder: &Path) -> Result<(), Failure> {
         observations.extend(row.iter().flat_map(|x| x.to_le_bytes()));
     }
     std::fs::write(folder.join("observations.f32"), observations)?;
-    let prices = prepared.steps.iter().flat_map(|step| [step.bar.open, step.bar.close]);
+    let prices = prepared
+        .steps
+        .iter()
+        .flat_map(|step| [step.bar.open, step.bar.close]);
     let prices: Vec<u8> = prices.flat_map(f64::to_le_bytes).collect();
     std::fs::write(folder.join("prices.f64"), prices)?;
     let mut rng = ChaCha8Rng::seed_from_u64(2);

@@ -67,19 +67,25 @@ fn charts(curve: &Curve) -> String {
         line(title, &values, &[], &labels(points))
     };
     let validation = |title: &str, value: fn(&crate::ppo::evaluate::Evaluation) -> f64| {
-        chart(title, &evaluated, &|point| point.validation.as_ref().map_or(0.0, value))
+        chart(title, &evaluated, &|point| {
+            point.validation.as_ref().map_or(0.0, value)
+        })
     };
     [
         chart("Mean reward of a step, training", &every, &|point| point.reward),
         validation("Mean reward of a decision, validation", |found| found.reward),
         validation("Net return, validation, %", |found| found.net_return * 100.0),
         chart("Entropy of the policy, nats", &every, &|point| point.entropy),
-        chart("Divergence from the collecting policy, nats", &every, &|point| point.kl),
+        chart("Divergence from the collecting policy, nats", &every, &|point| {
+            point.kl
+        }),
         chart("Share of clipped ratios", &every, &|point| point.clip_fraction),
         chart("Squared error of the critic", &every, &|point| point.value_loss),
-        chart("Variance of the returns that the critic explains", &every, &|point| {
-            point.explained_variance.unwrap_or(0.0)
-        }),
+        chart(
+            "Variance of the returns that the critic explains",
+            &every,
+            &|point| point.explained_variance.unwrap_or(0.0),
+        ),
     ]
     .concat()
 }
@@ -98,11 +104,14 @@ fn labels(points: &[&Point]) -> Vec<(usize, String)> {
 /// What the reward of the last rollout was made of.
 fn terms(last: Option<&Point>) -> String {
     let Some(last) = last else { return String::new() };
-    let mut out = "<h2>Reward of a step in the last rollout</h2><table><tr><th>term</th><th>weighted</th></tr>".to_owned();
+    let mut out =
+        "<h2>Reward of a step in the last rollout</h2><table><tr><th>term</th><th>weighted</th></tr>"
+            .to_owned();
     for (term, value) in TERMS.iter().zip(last.terms) {
         let name = serde_json::to_value(term).unwrap_or_default();
         let name = escape(name.as_str().unwrap_or_default());
-        write!(out, "<tr><td>{name}</td><td>{}</td></tr>", number(value)).expect("writing to a string never fails");
+        write!(out, "<tr><td>{name}</td><td>{}</td></tr>", number(value))
+            .expect("writing to a string never fails");
     }
     out.push_str("</table>");
     out
@@ -143,7 +152,9 @@ mod tests {
         Trained {
             onnx: Vec::new(),
             curve: Curve {
-                points: (1..=20).map(|update| point(update, (update % 2 == 0).then_some(0.25))).collect(),
+                points: (1..=20)
+                    .map(|update| point(update, (update % 2 == 0).then_some(0.25)))
+                    .collect(),
                 best,
             },
             steps: 20_000,
@@ -156,7 +167,14 @@ mod tests {
     fn both_curves_and_the_chosen_update_are_shown_and_the_title_is_text() {
         let page = html("<b>model</b>", &trained(Some(8)));
         assert_eq!(page.matches("<polyline").count(), 8);
-        for part in ["&lt;b&gt;model", "Exported: update 8", "0.0375", "16000 steps", "transaction_cost", "ended early"] {
+        for part in [
+            "&lt;b&gt;model",
+            "Exported: update 8",
+            "0.0375",
+            "16000 steps",
+            "transaction_cost",
+            "ended early",
+        ] {
             assert!(page.contains(part), "{part}");
         }
         assert!(!page.contains("<script") && !page.contains("NaN"));
