@@ -1,12 +1,14 @@
 //! An experiment with small numbers, and a market whose next bar mostly goes where the last one went.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use backtest::market::Market;
-use contracts::bar::Bar;
+use contracts::bar::{Bar, Stamp};
+use contracts::experiment::TrainingSection;
 use contracts::experiment::contract::ExperimentContract;
 use contracts::features::FeatureContract;
-use contracts::files::{DailyFile, DailyRow};
+use contracts::files::{BarFileOptions, DailyFile, DailyRow, read_bars, read_daily};
 use contracts::ids::InstrumentId;
 use contracts::norm_stats::NormStats;
 use contracts::time::{DayNumber, UtcMillis};
@@ -28,8 +30,7 @@ const LAST: &str = "2025-03-14";
 
 /// The shipped experiment with the sample's windows, a small network and these other lines instead of those that begin alike.
 pub fn contract(lines: &[&str]) -> ExperimentContract {
-    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
-    let shipped = std::fs::read_to_string(config.join("experiments/usdcop_ppo_baseline.yaml")).unwrap();
+    let shipped = shipped_text();
     let mut small = vec![
         "  transaction_cost_bps: 0.2",
         "  total_timesteps: 4096",
@@ -50,13 +51,20 @@ pub fn contract(lines: &[&str]) -> ExperimentContract {
             }
         }
     }
-    ExperimentContract::from_yaml(
-        yaml.as_bytes(),
-        "sample.yaml",
-        &config.join("features"),
-        UtcMillis(0),
-    )
-    .unwrap()
+    of(&yaml)
+}
+
+fn config(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(path)
+}
+
+fn shipped_text() -> String {
+    std::fs::read_to_string(config("experiments/usdcop_ppo_baseline.yaml")).unwrap()
+}
+
+fn of(yaml: &str) -> ExperimentContract {
+    let at = UtcMillis(0);
+    ExperimentContract::from_yaml(yaml.as_bytes(), "sample.yaml", &config("features"), at).unwrap()
 }
 
 /// Bars of every session from January 2025 on: five basis points a bar, in the direction of the bar before with probability `follow`.
@@ -105,6 +113,37 @@ pub fn market(features: &FeatureContract, seed: u64, follow: f64) -> Market {
         },
         bars,
     }
+}
+
+/// The shipped experiment as it is, with few steps.
+pub fn shipped(total_timesteps: u64) -> ExperimentContract {
+    let mut contract = of(&shipped_text());
+    if let TrainingSection::Ppo(section) = &mut contract.frozen.training {
+        section.total_timesteps = total_timesteps;
+        section.n_steps = 256;
+    }
+    contract
+}
+
+/// The real USD/COP bars and daily values, if they are there.
+pub fn real_market(test: &str) -> Option<Market> {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let (bars, daily) = (shared.join("usdcop_5m.csv.gz"), shared.join("macro_daily.csv"));
+    if !bars.is_file() || !daily.is_file() {
+        // The handle, not the macro: the test runner's capture must not swallow it.
+        drop(writeln!(
+            std::io::stderr(),
+            "SKIPPED: {test}: ../shared/data not found"
+        ));
+        return None;
+    }
+    Some(Market {
+        instrument: InstrumentId::parse("USDCOP").unwrap(),
+        bars: read_bars(&bars, &BarFileOptions::stamped(Stamp::Open))
+            .unwrap()
+            .bars,
+        daily: read_daily(&daily).unwrap(),
+    })
 }
 
 /// Everything a plan borrows.

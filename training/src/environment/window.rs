@@ -75,9 +75,10 @@ impl<'a> Window<'a> {
             window,
             source: Box::new(source),
         };
-        let market = up_to(strategy, market, window.end);
-        let mut sight = StrategySight::new(strategy, &market).map_err(failed)?;
-        let prepared = prepare(strategy, &mut sight, &market, window, market.bars.len()).map_err(failed)?;
+        let until = ends_at(strategy, market, window.end);
+        let mut sight = StrategySight::new(strategy, market).map_err(failed)?;
+        let prepared = prepare(strategy, &mut sight, market, window, until).map_err(failed)?;
+        covered(strategy, market, until, &prepared).map_err(failed)?;
         let mut starts = Vec::new();
         let (mut session, mut last) = (None, 0);
         for (at, step) in prepared
@@ -156,15 +157,37 @@ impl<'a> Window<'a> {
     }
 }
 
+/// Place of the first bar whose session is after a date.
+fn ends_at(strategy: &Strategy, market: &Market, last: DayNumber) -> usize {
+    let mut finder = SessionFinder::new(strategy.calendar());
+    market
+        .bars
+        .partition_point(|bar| finder.find(bar.close_time).date <= last)
+}
+
+/// Refuses bars that begin within the window. Where bars follow, a last session without bars is a gap, not missing data; where none
+/// follow, `prepare` has looked.
+fn covered(strategy: &Strategy, market: &Market, until: usize, prepared: &Prepared) -> Result<(), RunError> {
+    let mut finder = SessionFinder::new(strategy.calendar());
+    let mut date = |at: usize| market.bars.get(at).map(|bar| finder.find(bar.close_time).date);
+    let (Some(first), Some(last)) = (prepared.sessions.first(), prepared.sessions.last()) else {
+        return Ok(());
+    };
+    if until == market.bars.len() || date(0).is_some_and(|begins| begins <= *first) {
+        return Ok(());
+    }
+    Err(RunError::Uncovered {
+        first: *first,
+        last: *last,
+        covered: until.checked_sub(1).and_then(|at| date(0).zip(date(at))),
+    })
+}
+
 /// The market without the bars of sessions after a date.
 pub(crate) fn up_to(strategy: &Strategy, market: &Market, last: DayNumber) -> Market {
-    let mut finder = SessionFinder::new(strategy.calendar());
-    let upto = market
-        .bars
-        .partition_point(|bar| finder.find(bar.close_time).date <= last);
     Market {
         instrument: market.instrument.clone(),
-        bars: market.bars[..upto].to_vec(),
+        bars: market.bars[..ends_at(strategy, market, last)].to_vec(),
         daily: market.daily.clone(),
     }
 }

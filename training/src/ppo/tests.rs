@@ -3,8 +3,11 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use strategy::onnx::inspect::{Request, drawn_observations, inspect};
+use strategy::onnx::testmodels::norm_stats;
+
 use super::*;
-use crate::samples::Sample;
+use crate::samples::{Sample, real_market, shipped};
 
 fn options(threads: usize, checkpoint: Option<&Path>) -> TrainOptions<'_> {
     TrainOptions { threads, checkpoint }
@@ -37,6 +40,7 @@ fn in_parts(sample: &Sample, path: &Path, parts: &[u64]) -> Trained {
 }
 
 const CATEGORICAL: &str = "  action: {kind: logits, map: [-1, 0, 1]}";
+const INDEX: &str = "  action: {kind: index, map: [-1, 0, 1]}";
 const PNL: [&str; 7] = [
     "    pnl: 0.5",
     "    transaction_cost: 0.5",
@@ -47,9 +51,50 @@ const PNL: [&str; 7] = [
     "  ent_coef: 0.0",
 ];
 
+/// What is exported would be registered, under the experiment's rule, for the dense executor.
+fn admitted(sample: &Sample, trained: &Trained) {
+    let width = sample.contract.feature_contract.width();
+    let golden = drawn_observations(width, 1);
+    let request = Request {
+        width,
+        rule: Some(&sample.contract.frozen.environment.action.rule),
+        action_output: None,
+        executor: None,
+        golden: &golden,
+    };
+    let inspection = inspect(&trained.onnx, &request).unwrap();
+    assert_eq!(inspection.executor, contracts::numerics::Executor::Dense);
+}
+
+#[test]
+fn the_shipped_experiment_trains_on_the_real_bars() {
+    let Some(market) = real_market("the_shipped_experiment_trains_on_the_real_bars") else {
+        return;
+    };
+    let contract = shipped(5_000);
+    let sample = Sample {
+        norm_stats: norm_stats(&contract.feature_contract),
+        contract,
+        market,
+    };
+    let trained = whole(&sample, 2);
+    assert_eq!((trained.ended, trained.steps), (Ended::Finished, 6_144));
+    let last = trained
+        .curve
+        .points
+        .last()
+        .and_then(|point| point.validation)
+        .unwrap();
+    assert!(last.reward.is_finite() && last.net_return > -1.0, "{last:?}");
+    assert_eq!(
+        strategy::onnx::admit::admit(&trained.onnx, 15).map(|_| ()),
+        Ok(())
+    );
+}
+
 #[test]
 fn an_edge_is_learnt_and_flat_is_beaten() {
-    for (seed, action) in [(1, ""), (2, ""), (3, ""), (4, CATEGORICAL), (5, CATEGORICAL)] {
+    for (seed, action) in [(1, ""), (2, ""), (3, ""), (4, CATEGORICAL), (5, INDEX)] {
         let seed_line = format!("  seed: {seed}");
         let lines = [
             &PNL[..],
@@ -69,6 +114,7 @@ fn an_edge_is_learnt_and_flat_is_beaten() {
         // Ten sessions of sixty bars that gain up to five basis points each.
         assert!(found.net_return > 0.10, "seed {seed}: {found:?}");
         assert!(found.sharpe > Some(5.0), "seed {seed}: {found:?}");
+        admitted(&sample, &trained);
     }
 }
 

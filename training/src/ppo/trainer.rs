@@ -55,12 +55,13 @@ pub fn train(
     let features = &plan.contract.feature_contract;
     let strategy = Strategy::new(features, plan.norm_stats, rule, training_head(rule))?;
     check_size(section, strategy.width())?;
-    let market = up_to(&strategy, plan.market, frozen.data.validation.end);
     let settings = (&frozen.environment).into();
     let reward = Reward::new(&frozen.reward, &settings)?;
-    let window = |name, dates| Window::new(name, &strategy, &market, dates, settings, reward.clone());
+    let window = |name, dates| Window::new(name, &strategy, plan.market, dates, settings, reward.clone());
     let train = window("train", frozen.data.train)?;
     let validation = window("validation", frozen.data.validation)?;
+    // What comes later is no part of what is learnt from.
+    let market = up_to(&strategy, plan.market, frozen.data.validation.end);
     let identity = Identity::from(
         [
             (
