@@ -50,14 +50,23 @@ pub fn contract(lines: &[&str]) -> ExperimentContract {
             }
         }
     }
-    ExperimentContract::from_yaml(yaml.as_bytes(), "sample.yaml", &config.join("features"), UtcMillis(0)).unwrap()
+    ExperimentContract::from_yaml(
+        yaml.as_bytes(),
+        "sample.yaml",
+        &config.join("features"),
+        UtcMillis(0),
+    )
+    .unwrap()
 }
 
 /// Bars of every session from January 2025 on: five basis points a bar, in the direction of the bar before with probability `follow`.
 pub fn market(features: &FeatureContract, seed: u64, follow: f64) -> Market {
     let calendar = Calendar::new(&features.calendar).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (first, last) = (DayNumber::parse("2025-01-02").unwrap(), DayNumber::parse(LAST).unwrap());
+    let (first, last) = (
+        DayNumber::parse("2025-01-02").unwrap(),
+        DayNumber::parse(LAST).unwrap(),
+    );
     let mut at = calendar.midnight(first).unwrap().plus_ms(300_000);
     let end = calendar.midnight(DayNumber(last.0 + 1)).unwrap();
     let (mut close, mut up, mut bars) = (4_000.0, true, Vec::new());

@@ -89,7 +89,10 @@ impl<'a> Environment<'a> {
     #[must_use]
     pub fn whole(window: &'a Window<'a>) -> Self {
         let steps = window.prepared.steps.len();
-        let episode = Episode { from: 0, until: steps };
+        let episode = Episode {
+            from: 0,
+            until: steps,
+        };
         Self::begin(window, episode, Some(Vec::with_capacity(steps)))
     }
 
@@ -148,7 +151,9 @@ impl<'a> Environment<'a> {
     /// If the walk is over, or the row is not as wide as the features.
     pub fn observe(&mut self, row: &mut [f32]) {
         let window = self.window;
-        let place = window.prepared.steps[self.at].row.expect("a step that asks can be seen");
+        let place = window.prepared.steps[self.at]
+            .row
+            .expect("a step that asks can be seen");
         let width = self.features.len();
         self.features
             .copy_from_slice(&window.prepared.features[place * width..(place + 1) * width]);
@@ -176,7 +181,9 @@ impl<'a> Environment<'a> {
             }
         };
         let price = steps[self.at.min(steps.len() - 1)].bar.close;
-        let change = self.tally.mark(self.walk.book.equity(price), self.walk.book.cost());
+        let change = self
+            .tally
+            .mark(self.walk.book.equity(price), self.walk.book.cost());
         Taken {
             terms: self.window.reward.weighted(&change),
             end,
@@ -209,8 +216,10 @@ impl<'a> Environment<'a> {
     fn to_decision(&mut self) {
         while let Some(step) = self.window.prepared.steps.get(self.at) {
             self.seen = self.walk.open(step);
-            self.tally
-                .opened(self.walk.book.held(), self.window.reward.params().inactivity_grace_bars);
+            self.tally.opened(
+                self.walk.book.held(),
+                self.window.reward.params().inactivity_grace_bars,
+            );
             if step.row.is_some() {
                 return;
             }

@@ -79,7 +79,15 @@ fn policy(sample: &Sample) -> PolicySource {
 fn window<'a>(sample: &Sample, strategy: &'a Strategy, settings: ExecutionSettings) -> Window<'a> {
     let frozen = &sample.contract.frozen;
     let reward = Reward::new(&frozen.reward, &settings).unwrap();
-    Window::new("train", strategy, &sample.market, frozen.data.train, settings, reward).unwrap()
+    Window::new(
+        "train",
+        strategy,
+        &sample.market,
+        frozen.data.train,
+        settings,
+        reward,
+    )
+    .unwrap()
 }
 
 fn variants(settings: ExecutionSettings) -> Vec<ExecutionSettings> {
@@ -120,7 +128,15 @@ fn a_fixed_policy_walks_as_in_the_backtest_bit_by_bit_in_every_setting() {
     for settings in variants((&sample.contract.frozen.environment).into()) {
         // The backtest has its window's last bar as its market's last too.
         let market = up_to(&strategy, &sample.market, dates.end);
-        let wanted = run(candidate, &market, dates, &settings, RunOptions::default(), &|_| {}).unwrap();
+        let wanted = run(
+            candidate,
+            &market,
+            dates,
+            &settings,
+            RunOptions::default(),
+            &|_| {},
+        )
+        .unwrap();
         let window = window(&sample, &strategy, settings);
         let mut environment = Environment::whole(&window);
         let mut policy = source.make(&[]).unwrap();
@@ -144,7 +160,11 @@ fn a_fixed_policy_walks_as_in_the_backtest_bit_by_bit_in_every_setting() {
         assert_eq!(walk.counts.delayed_fills, wanted.counts.delayed_fills);
         assert!(wanted.trades.len() > 50, "{} trades", wanted.trades.len());
         assert!(
-            wanted.counts.withheld.keys().any(|reason| reason.starts_with("stale")),
+            wanted
+                .counts
+                .withheld
+                .keys()
+                .any(|reason| reason.starts_with("stale")),
             "{:?}",
             wanted.counts
         );
@@ -197,13 +217,21 @@ fn episodes_begin_with_sessions_last_a_month_and_can_be_walked_again() {
                 "decision {at}"
             );
         }
-        let decision = [Ok(Position::Long), Ok(Position::Short), Err(NotFinite), Ok(Position::Flat)][at / 3 % 4];
+        let decision = [
+            Ok(Position::Long),
+            Ok(Position::Short),
+            Err(NotFinite),
+            Ok(Position::Flat),
+        ][at / 3 % 4];
         taken = environment.take(decision).end;
         at += 1;
     }
     assert_eq!(taken, Some(End::Truncated));
     let (_, decisions) = environment.so_far();
-    assert!(Environment::replayed(&window, episode, decisions).is_err(), "it is over");
+    assert!(
+        Environment::replayed(&window, episode, decisions).is_err(),
+        "it is over"
+    );
     let elsewhere = Episode {
         from: episode.from + 1,
         ..episode
@@ -223,7 +251,11 @@ fn ruin_ends_an_episode() {
     let mut environment = Environment::new(&window, window.draw(&mut ChaCha8Rng::seed_from_u64(2)));
     let mut rewards = Vec::new();
     let end = loop {
-        let position = if rewards.len() % 2 == 0 { Position::Long } else { Position::Short };
+        let position = if rewards.len() % 2 == 0 {
+            Position::Long
+        } else {
+            Position::Short
+        };
         let taken = environment.take(Ok(position));
         rewards.push(taken.reward());
         if let Some(end) = taken.end {

@@ -80,7 +80,12 @@ impl<'a> Window<'a> {
         let prepared = prepare(strategy, &mut sight, &market, window, market.bars.len()).map_err(failed)?;
         let mut starts = Vec::new();
         let (mut session, mut last) = (None, 0);
-        for (at, step) in prepared.steps.iter().enumerate().filter(|(_, step)| step.row.is_some()) {
+        for (at, step) in prepared
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| step.row.is_some())
+        {
             if session != Some(step.session) {
                 session = Some(step.session);
                 starts.push(at);
@@ -135,7 +140,11 @@ impl<'a> Window<'a> {
     fn episode(&self, start: usize) -> Episode {
         Episode {
             from: self.starts[start],
-            until: self.starts.get(start + EPISODE_SESSIONS).copied().unwrap_or(self.last),
+            until: self
+                .starts
+                .get(start + EPISODE_SESSIONS)
+                .copied()
+                .unwrap_or(self.last),
         }
     }
 

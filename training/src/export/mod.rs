@@ -24,10 +24,18 @@ pub fn onnx(layout: &Layout, parameters: &[f32], kind: ActionKind, output: Optio
         ActionKind::Logits => "logits",
     });
     // A name may be given to one value only.
-    let input = if output == "observation" { "input" } else { "observation" };
+    let input = if output == "observation" {
+        "input"
+    } else {
+        "observation"
+    };
     let mut graph = GraphProto {
         name: "policy".into(),
-        input: vec![ValueInfo::tensor(input, FLOAT, &[None, Some(dim(layout.inputs()))])],
+        input: vec![ValueInfo::tensor(
+            input,
+            FLOAT,
+            &[None, Some(dim(layout.inputs()))],
+        )],
         ..GraphProto::default()
     };
     let places = layout.places();
@@ -50,7 +58,9 @@ pub fn onnx(layout: &Layout, parameters: &[f32], kind: ActionKind, output: Optio
         } else {
             format!("/{at}/product")
         };
-        graph.node.push(node("Gemm", &[&value, &weight, &bias], &product, Vec::new()));
+        graph
+            .node
+            .push(node("Gemm", &[&value, &weight, &bias], &product, Vec::new()));
         value = product;
         if !last {
             let bounded = format!("/{at}/tanh");

@@ -34,7 +34,15 @@ fn rows() -> (usize, Vec<f32>, usize) {
     .unwrap();
     let settings = (&frozen.environment).into();
     let reward = Reward::new(&frozen.reward, &settings).unwrap();
-    let window = Window::new("train", &strategy, &sample.market, frozen.data.train, settings, reward).unwrap();
+    let window = Window::new(
+        "train",
+        &strategy,
+        &sample.market,
+        frozen.data.train,
+        settings,
+        reward,
+    )
+    .unwrap();
     let width = strategy.width();
     let mut environment = Environment::whole(&window);
     let (mut all, mut row, mut rng) = (Vec::new(), vec![0.0; width], ChaCha8Rng::seed_from_u64(1));
@@ -63,7 +71,9 @@ fn every_kind_runs_as_it_was_trained_and_is_admitted_for_the_dense_executor() {
             let layout = Layout::new(width, &hidden, head.width());
             // With a gain of 1 the outputs are as large as a trained policy's.
             let mut parameters = orthogonal(&layout, 1.0, &mut rng);
-            parameters.iter_mut().for_each(|x| *x += rng.random_range(-0.05..0.05));
+            parameters
+                .iter_mut()
+                .for_each(|x| *x += rng.random_range(-0.05..0.05));
             let bytes = onnx(&layout, &parameters, kind, None);
             let trained = infer_in_batches(
                 &mut DensePolicy::new(&layout.chain(&parameters, head).unwrap()),
@@ -76,12 +86,18 @@ fn every_kind_runs_as_it_was_trained_and_is_admitted_for_the_dense_executor() {
                 let found = infer_in_batches(&mut ort, &rows, batch).unwrap();
                 if kind == ActionKind::Index {
                     let wanted = trained.chunks_exact(3).map(first_maximum);
-                    let same = found.iter().zip(wanted).filter(|(found, wanted)| **found == *wanted as f32);
+                    let same = found
+                        .iter()
+                        .zip(wanted)
+                        .filter(|(found, wanted)| **found == *wanted as f32);
                     assert!(same.count() + 3 > found.len(), "near ties apart");
                     continue;
                 }
                 for (at, (found, wanted)) in found.iter().zip(&trained).enumerate() {
-                    assert!((found - wanted).abs() <= TOLERANCE, "{kind:?} {hidden:?} {at}: {found}, {wanted}");
+                    assert!(
+                        (found - wanted).abs() <= TOLERANCE,
+                        "{kind:?} {hidden:?} {at}: {found}, {wanted}"
+                    );
                 }
             }
 
@@ -94,8 +110,16 @@ fn every_kind_runs_as_it_was_trained_and_is_admitted_for_the_dense_executor() {
                 golden,
             };
             let inspection = inspect(&bytes, &request).unwrap();
-            assert!(matches!(inspection.reduction, Reduction::Used { .. }), "{:?}", inspection.reduction);
-            assert!(matches!(inspection.dense, Dense::Admitted { .. }), "{:?}", inspection.dense);
+            assert!(
+                matches!(inspection.reduction, Reduction::Used { .. }),
+                "{:?}",
+                inspection.reduction
+            );
+            assert!(
+                matches!(inspection.dense, Dense::Admitted { .. }),
+                "{:?}",
+                inspection.dense
+            );
             let (graph, run) = inspection.runs(&bytes);
             let source = PolicySource::new(&ModelRef {
                 bytes: run,
@@ -107,7 +131,10 @@ fn every_kind_runs_as_it_was_trained_and_is_admitted_for_the_dense_executor() {
             })
             .unwrap();
             let live = infer_in_batches(&mut source.make(golden).unwrap(), &rows, 7).unwrap();
-            assert!(same_bits(&live, &trained), "{kind:?} {hidden:?}: live is what was trained");
+            assert!(
+                same_bits(&live, &trained),
+                "{kind:?} {hidden:?}: live is what was trained"
+            );
         }
     }
 }

@@ -31,7 +31,9 @@ pub enum CheckpointError {
         detail: String,
     },
     /// It belongs to another training. Name another file, or delete it to begin anew.
-    #[error("is of another training: its {what} is {found}, here it is {expected}; name another file, or delete it")]
+    #[error(
+        "is of another training: its {what} is {found}, here it is {expected}; name another file, or delete it"
+    )]
     Other {
         /// Which part of the identity.
         what: String,
@@ -148,7 +150,10 @@ impl Checkpoint {
         let head: Head = serde_json::from_slice(head).map_err(|error| damaged(&error.to_string()))?;
         let (words, odd) = numbers.as_chunks::<4>();
         let mut numbers = words.iter().map(|word| f32::from_le_bytes(*word));
-        let total = head.lengths.iter().try_fold(0_usize, |sum, length| sum.checked_add(*length));
+        let total = head
+            .lengths
+            .iter()
+            .try_fold(0_usize, |sum, length| sum.checked_add(*length));
         if !odd.is_empty() || total != Some(words.len()) {
             return Err(damaged("it has another number of parameters than it says"));
         }
@@ -272,7 +277,10 @@ mod tests {
             changed[at] ^= 1;
             for damaged in [&changed[..], &bytes[..at]] {
                 let error = Checkpoint::from_bytes(damaged).unwrap_err();
-                assert!(matches!(error, CheckpointError::Damaged { .. }), "byte {at}: {error}");
+                assert!(
+                    matches!(error, CheckpointError::Damaged { .. }),
+                    "byte {at}: {error}"
+                );
             }
         }
     }

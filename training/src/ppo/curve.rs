@@ -53,7 +53,10 @@ pub fn explained_variance(values: &[f32], returns: &[f32]) -> Option<f64> {
     let variance = |of: &dyn Fn(usize) -> f64| {
         let n = returns.len() as f64;
         let mean = (0..returns.len()).map(of).sum::<f64>() / n;
-        (0..returns.len()).map(|at| (of(at) - mean) * (of(at) - mean)).sum::<f64>() / n
+        (0..returns.len())
+            .map(|at| (of(at) - mean) * (of(at) - mean))
+            .sum::<f64>()
+            / n
     };
     let whole = variance(&|at| f64::from(returns[at]));
     let left = variance(&|at| f64::from(returns[at]) - f64::from(values[at]));

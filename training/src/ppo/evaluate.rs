@@ -75,4 +75,3 @@ pub fn evaluate(window: &Window<'_>, chain: &Chain) -> Result<Evaluation, InferE
         varied: seen.iter().filter(|seen| **seen).count() > 1,
     })
 }
-

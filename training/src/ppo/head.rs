@@ -199,7 +199,10 @@ mod tests {
             let found = at(&output, log_std);
             let near = |found: f64, up: f64, down: f64| {
                 let wanted = (up - down) / (2.0 * f64::from(h));
-                assert!((found - wanted).abs() < 1e-3, "{distribution:?}: {found}, not {wanted}");
+                assert!(
+                    (found - wanted).abs() < 1e-3,
+                    "{distribution:?}: {found}, not {wanted}"
+                );
             };
             for place in 0..output.len() {
                 let moved = |by: f32| {
@@ -208,7 +211,11 @@ mod tests {
                     at(&moved, log_std)
                 };
                 near(found.by_output[place], moved(h).log_prob, moved(-h).log_prob);
-                near(found.entropy_by_output[place], moved(h).entropy, moved(-h).entropy);
+                near(
+                    found.entropy_by_output[place],
+                    moved(h).entropy,
+                    moved(-h).entropy,
+                );
             }
             if distribution == Distribution::Normal {
                 let (up, down) = (at(&output, log_std + h), at(&output, log_std - h));

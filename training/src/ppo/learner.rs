@@ -47,7 +47,8 @@ impl Learner {
 
     /// Runs a batch.
     pub fn forward(&mut self, x: &[f32], rows: usize) -> &[f32] {
-        self.tape.forward(self.kernel, &self.layout, &self.parameters, x, rows)
+        self.tape
+            .forward(self.kernel, &self.layout, &self.parameters, x, rows)
     }
 
     /// The gradient of the batch that was run; gives Σ g².

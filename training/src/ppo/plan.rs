@@ -116,7 +116,9 @@ pub enum TrainError {
         most: u64,
     },
     /// Parameters are no numbers any more. A smaller `learning_rate` or `max_grad_norm` helps.
-    #[error("the parameters are not finite after update {update}; choose a smaller learning_rate or max_grad_norm")]
+    #[error(
+        "the parameters are not finite after update {update}; choose a smaller learning_rate or max_grad_norm"
+    )]
     Diverged {
         /// When it was seen.
         update: u64,

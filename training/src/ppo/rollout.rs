@@ -130,7 +130,11 @@ fn collect_part<'a>(
             let drawn = work.distribution.draw(out, work.log_std, rng);
             lane.actions.push(drawn.action);
             lane.log_probs.push(drawn.log_prob);
-            lane.take(decider.position(drawn.action), width, step == work.section.n_steps);
+            lane.take(
+                decider.position(drawn.action),
+                width,
+                step == work.section.n_steps,
+            );
         }
     }
     for lane in lanes {
@@ -154,7 +158,9 @@ impl Lane<'_> {
 
     /// Takes a decision; where the episode or the rollout ends, what is seen after it is kept for its value.
     fn take(&mut self, decision: Result<Position, NotFinite>, width: usize, last: bool) {
-        let Some(environment) = &mut self.environment else { return };
+        let Some(environment) = &mut self.environment else {
+            return;
+        };
         let taken = environment.take(decision);
         for (sum, term) in self.terms.iter_mut().zip(taken.terms) {
             *sum += term;

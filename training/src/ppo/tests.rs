@@ -11,7 +11,10 @@ fn options(threads: usize, checkpoint: Option<&Path>) -> TrainOptions<'_> {
 }
 
 fn whole(sample: &Sample, threads: usize) -> Trained {
-    train(&sample.plan(), &options(threads, None), &mut |_| ControlFlow::Continue(())).unwrap()
+    train(&sample.plan(), &options(threads, None), &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap()
 }
 
 /// A training that is dropped after each of these many updates and begun again.
@@ -27,7 +30,10 @@ fn in_parts(sample: &Sample, path: &Path, parts: &[u64]) -> Trained {
         let trained = train(&sample.plan(), &options(1, Some(path)), &mut stop).unwrap();
         assert_eq!(trained.ended, Ended::Stopped, "after {upto}");
     }
-    train(&sample.plan(), &options(2, Some(path)), &mut |_| ControlFlow::Continue(())).unwrap()
+    train(&sample.plan(), &options(2, Some(path)), &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap()
 }
 
 const CATEGORICAL: &str = "  action: {kind: logits, map: [-1, 0, 1]}";
@@ -45,7 +51,16 @@ const PNL: [&str; 7] = [
 fn an_edge_is_learnt_and_flat_is_beaten() {
     for (seed, action) in [(1, ""), (2, ""), (3, ""), (4, CATEGORICAL), (5, CATEGORICAL)] {
         let seed_line = format!("  seed: {seed}");
-        let lines = [&PNL[..], &[&seed_line, action, "  total_timesteps: 40000", "  learning_rate: 1.0e-3"]].concat();
+        let lines = [
+            &PNL[..],
+            &[
+                &seed_line,
+                action,
+                "  total_timesteps: 40000",
+                "  learning_rate: 1.0e-3",
+            ],
+        ]
+        .concat();
         let sample = Sample::new(&lines, 100 + seed, 0.9);
         let trained = whole(&sample, 2);
         let best = trained.curve.best.expect("a policy that does something");
@@ -76,7 +91,10 @@ fn the_same_seed_gives_the_same_bytes_with_any_number_of_threads_and_another_see
 
 #[test]
 fn a_training_in_parts_gives_the_bytes_of_one_in_one_go() {
-    for lines in [&["  n_steps: 100"][..], &[CATEGORICAL, "  n_steps: 77", "  batch_size: 50"]] {
+    for lines in [
+        &["  n_steps: 100"][..],
+        &[CATEGORICAL, "  n_steps: 77", "  batch_size: 50"],
+    ] {
         let sample = Sample::new(lines, 8, 0.8);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
@@ -102,7 +120,9 @@ fn another_experiments_or_a_damaged_checkpoint_is_refused_and_left_alone() {
     train(&sample.plan(), &options(1, Some(&path)), stop).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let refused = |sample: &Sample| {
-        let error = train(&sample.plan(), &options(1, Some(&path)), &mut |_| ControlFlow::Continue(()));
+        let error = train(&sample.plan(), &options(1, Some(&path)), &mut |_| {
+            ControlFlow::Continue(())
+        });
         let TrainError::Checkpoint { source, .. } = error.unwrap_err() else {
             panic!("refused for the checkpoint");
         };
@@ -132,7 +152,13 @@ fn bars_after_the_validation_window_change_nothing_and_those_in_it_no_rollout() 
     let disturbed = |from: &str| {
         let mut other = Sample::new(&[CATEGORICAL], 11, 0.8);
         let from = contracts::time::UtcMillis::parse(from).unwrap();
-        for (at, bar) in other.market.bars.iter_mut().enumerate().filter(|(_, bar)| bar.close_time >= from) {
+        for (at, bar) in other
+            .market
+            .bars
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, bar)| bar.close_time >= from)
+        {
             let factor = 1.0 + (at % 13) as f64 / 1_000.0;
             for price in [&mut bar.open, &mut bar.high, &mut bar.low, &mut bar.close] {
                 *price *= factor;
@@ -144,11 +170,17 @@ fn bars_after_the_validation_window_change_nothing_and_those_in_it_no_rollout() 
     let other = disturbed("2025-02-24T00:00:00Z");
     let rollouts = |trained: &Trained| -> Vec<_> {
         let points = trained.curve.points.iter();
-        points.map(|point| (point.reward, point.kl, point.value_loss)).collect()
+        points
+            .map(|point| (point.reward, point.kl, point.value_loss))
+            .collect()
     };
     assert_eq!(rollouts(&other), rollouts(&whole_market));
     let judged = |trained: &Trained| trained.curve.points[0].validation.map(|found| found.net_return);
-    assert_ne!(judged(&other), judged(&whole_market), "the disturbance is seen where it lies");
+    assert_ne!(
+        judged(&other),
+        judged(&whole_market),
+        "the disturbance is seen where it lies"
+    );
 }
 
 #[test]
@@ -164,7 +196,9 @@ fn the_validation_window_stops_a_training_that_finds_nothing_better() {
 #[test]
 fn what_cannot_be_trained_is_refused_by_name() {
     let refused = |sample: &Sample| {
-        let error = train(&sample.plan(), &options(1, None), &mut |_| ControlFlow::Continue(()));
+        let error = train(&sample.plan(), &options(1, None), &mut |_| {
+            ControlFlow::Continue(())
+        });
         error.unwrap_err().to_string()
     };
     let mut sample = Sample::new(&[], 13, 0.8);
@@ -185,9 +219,22 @@ fn what_cannot_be_trained_is_refused_by_name() {
     let sample = Sample::new(&["  n_steps: 4000000000"], 13, 0.8);
     assert!(refused(&sample).contains("n_steps"));
     let mut sample = Sample::new(&[], 13, 0.8);
-    sample.contract.frozen.reward.params.insert("unknown".to_owned(), 1.0);
+    sample
+        .contract
+        .frozen
+        .reward
+        .params
+        .insert("unknown".to_owned(), 1.0);
     assert!(refused(&sample).contains("reward.params.unknown"));
-    let sample = Sample::new(&["  learning_rate: 1.0", "  max_grad_norm: 1.0e+30", "  vf_coef: 1.0e+30"], 13, 0.8);
+    let sample = Sample::new(
+        &[
+            "  learning_rate: 1.0",
+            "  max_grad_norm: 1.0e+30",
+            "  vf_coef: 1.0e+30",
+        ],
+        13,
+        0.8,
+    );
     let text = refused(&sample);
     assert!(text.contains("not finite"), "{text}");
 }

@@ -63,19 +63,34 @@ pub fn train(
     let validation = window("validation", frozen.data.validation)?;
     let identity = Identity::from(
         [
-            ("algorithm", format!("{ALGORITHM} of {}", env!("CARGO_PKG_VERSION"))),
+            (
+                "algorithm",
+                format!("{ALGORITHM} of {}", env!("CARGO_PKG_VERSION")),
+            ),
             ("config_hash", plan.contract.config_hash.to_hex()),
-            ("feature_contract_hash", plan.contract.feature_contract_hash.to_hex()),
+            (
+                "feature_contract_hash",
+                plan.contract.feature_contract_hash.to_hex(),
+            ),
             ("norm_stats_hash", plan.norm_stats.hash().to_hex()),
             ("market_hash", market.hash().to_hex()),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
-    let mut trainer = Trainer::new(section, &train, &validation, Distribution::of(rule.kind()), identity);
+    let mut trainer = Trainer::new(
+        section,
+        &train,
+        &validation,
+        Distribution::of(rule.kind()),
+        identity,
+    );
     trainer.resume(options)?;
     let ended = trainer.run(options, progress)?;
     let action = &frozen.environment.action;
-    let model = trainer.best_parameters.as_ref().unwrap_or(&trainer.actor.parameters);
+    let model = trainer
+        .best_parameters
+        .as_ref()
+        .unwrap_or(&trainer.actor.parameters);
     Ok(Trained {
         onnx: onnx(
             &trainer.actor.layout,
@@ -277,7 +292,10 @@ impl<'a> Trainer<'a> {
         if !self.update.is_multiple_of(every) && self.update != planned {
             return Ok(None);
         }
-        let chain = self.actor.layout.chain(&self.actor.parameters, self.distribution.head())?;
+        let chain = self
+            .actor
+            .layout
+            .chain(&self.actor.parameters, self.distribution.head())?;
         let evaluation = evaluate(self.validation, &chain)?;
         let better = self.best.is_none_or(|best| evaluation.reward > best.reward);
         if evaluation.varied && better {
@@ -326,7 +344,9 @@ impl<'a> Trainer<'a> {
     }
 
     fn save(&mut self, options: &TrainOptions<'_>) -> Result<(), TrainError> {
-        let Some(path) = options.checkpoint else { return Ok(()) };
+        let Some(path) = options.checkpoint else {
+            return Ok(());
+        };
         let lists: Vec<Vec<f32>> = [&self.actor, &self.critic]
             .into_iter()
             .flat_map(|learner| [&learner.parameters, &learner.moments[0], &learner.moments[1]])
@@ -362,7 +382,9 @@ impl<'a> Trainer<'a> {
     }
 
     fn resume(&mut self, options: &TrainOptions<'_>) -> Result<(), TrainError> {
-        let Some(path) = options.checkpoint else { return Ok(()) };
+        let Some(path) = options.checkpoint else {
+            return Ok(());
+        };
         let found = Checkpoint::load(path, &self.identity).map_err(|source| at(path, source))?;
         let Some(checkpoint) = found else { return Ok(()) };
         self.take_over(checkpoint).map_err(|Unfit| {

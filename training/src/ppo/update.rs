@@ -37,7 +37,8 @@ impl Batch {
         gather(&mut self.values, |lane| &lane.values);
         let both = self.values.iter().zip(&self.advantages);
         self.returns.clear();
-        self.returns.extend(both.map(|(value, advantage)| value + advantage));
+        self.returns
+            .extend(both.map(|(value, advantage)| value + advantage));
     }
 
     /// Steps in it.

@@ -107,7 +107,10 @@ mod tests {
     fn reward(weights: &[(RewardTerm, f64)], params: &[(&str, f64)]) -> Reward {
         let section = RewardSection {
             weights: weights.iter().copied().collect(),
-            params: params.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            params: params
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), *value))
+                .collect(),
         };
         let settings = ExecutionSettings::from(&EnvironmentSection {
             position_size: 0.5,

@@ -69,7 +69,9 @@ impl Params {
         }
         let default = Self::default();
         let not_negative = |name: &'static str, default: f64| {
-            checked(given, name, default, "a finite number of at least 0", |value| value >= 0.0)
+            checked(given, name, default, "a finite number of at least 0", |value| {
+                value >= 0.0
+            })
         };
         let whole = |value: f64| value >= 0.0 && value.fract() == 0.0 && value <= f64::from(u32::MAX);
         let grace = checked(
@@ -129,7 +131,10 @@ mod tests {
             assert_ne!(params(name, 7.0).unwrap(), default, "{name}");
         }
         let text = params("churn_penalty", 1.0).unwrap_err().to_string();
-        assert!(text.contains("churn_penalty") && text.contains("churn_per_change"), "{text}");
+        assert!(
+            text.contains("churn_penalty") && text.contains("churn_per_change"),
+            "{text}"
+        );
     }
 
     #[test]

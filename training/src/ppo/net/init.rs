@@ -17,8 +17,15 @@ pub fn orthogonal(layout: &Layout, last_gain: f64, rng: &mut impl Rng) -> Vec<f3
     let mut parameters = vec![0.0; layout.count()];
     let places = layout.places();
     for (at, place) in places.iter().enumerate() {
-        let gain = if at + 1 == places.len() { last_gain } else { HIDDEN_GAIN };
-        for (weight, value) in parameters[place.weights.clone()].iter_mut().zip(weights(place, rng)) {
+        let gain = if at + 1 == places.len() {
+            last_gain
+        } else {
+            HIDDEN_GAIN
+        };
+        for (weight, value) in parameters[place.weights.clone()]
+            .iter_mut()
+            .zip(weights(place, rng))
+        {
             *weight = (gain * value) as f32;
         }
     }
@@ -99,7 +106,10 @@ mod tests {
                         })
                         .sum();
                     let wanted = if a == b { 4.0 } else { 0.0 };
-                    assert!((product - wanted).abs() < 1e-5, "{inputs}×{outputs}: {a}, {b}: {product}");
+                    assert!(
+                        (product - wanted).abs() < 1e-5,
+                        "{inputs}×{outputs}: {a}, {b}: {product}"
+                    );
                 }
             }
         }
@@ -112,6 +122,9 @@ mod tests {
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let variance = draws.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / draws.len() as f64;
         // Five standard errors.
-        assert!(mean.abs() < 0.016 && (variance - 1.0).abs() < 0.023, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.016 && (variance - 1.0).abs() < 0.023,
+            "{mean} {variance}"
+        );
     }
 }

@@ -102,13 +102,7 @@ impl Kernel {
     }
 
     /// One step of Adam.
-    pub fn adam(
-        self,
-        rates: AdamRates,
-        weights: &mut [f32],
-        moments: [&mut [f32]; 2],
-        gradient: &[f32],
-    ) {
+    pub fn adam(self, rates: AdamRates, weights: &mut [f32], moments: [&mut [f32]; 2], gradient: &[f32]) {
         let [mean, square] = moments;
         self.run(Work::Adam {
             rates,

@@ -113,7 +113,14 @@ impl Tape {
     ///
     /// # Panics
     /// If a buffer is shorter than the layout says.
-    pub fn forward(&mut self, kernel: Kernel, layout: &Layout, parameters: &[f32], x: &[f32], rows: usize) -> &[f32] {
+    pub fn forward(
+        &mut self,
+        kernel: Kernel,
+        layout: &Layout,
+        parameters: &[f32],
+        x: &[f32],
+        rows: usize,
+    ) -> &[f32] {
         self.values.resize_with(layout.places.len(), Vec::new);
         for (at, place) in layout.places.iter().enumerate() {
             let (before, rest) = self.values.split_at_mut(at);
@@ -173,11 +180,20 @@ impl Tape {
                 row: 1,
                 column: place.inputs,
             };
-            kernel.product(transposed_input, slope, weights, [place.inputs, rows, place.outputs]);
+            kernel.product(
+                transposed_input,
+                slope,
+                weights,
+                [place.inputs, rows, place.outputs],
+            );
             if at == 0 {
                 break;
             }
-            transpose(&parameters[place.weights.clone()], place.outputs, &mut self.transposed);
+            transpose(
+                &parameters[place.weights.clone()],
+                place.outputs,
+                &mut self.transposed,
+            );
             next.clear();
             next.resize(rows * place.inputs, 0.0);
             let a = Left {

@@ -10,7 +10,9 @@ use super::*;
 fn network(rng: &mut ChaCha8Rng, inputs: usize, hidden: &[u32], outputs: usize) -> (Layout, Vec<f32>) {
     let layout = Layout::new(inputs, hidden, outputs);
     let mut parameters = orthogonal(&layout, 1.0, rng);
-    parameters.iter_mut().for_each(|x| *x += rng.random_range(-0.1..0.1));
+    parameters
+        .iter_mut()
+        .for_each(|x| *x += rng.random_range(-0.1..0.1));
     (layout, parameters)
 }
 
@@ -29,10 +31,9 @@ fn reference(layout: &Layout, parameters: &[f64], x: &[f32], by_output: &[f32]) 
         for (at, place) in layout.places().iter().enumerate() {
             values = (0..place.outputs)
                 .map(|output| {
-                    let products = values
-                        .iter()
-                        .enumerate()
-                        .map(|(input, x)| x * parameters[place.weights.start + input * place.outputs + output]);
+                    let products = values.iter().enumerate().map(|(input, x)| {
+                        x * parameters[place.weights.start + input * place.outputs + output]
+                    });
                     let sum = parameters[place.bias.start + output] + products.sum::<f64>();
                     if at + 1 < layout.places().len() {
                         libm::tanh(sum)
@@ -42,7 +43,11 @@ fn reference(layout: &Layout, parameters: &[f64], x: &[f32], by_output: &[f32]) 
                 })
                 .collect();
         }
-        total += values.iter().zip(by).map(|(y, by)| y * f64::from(*by)).sum::<f64>();
+        total += values
+            .iter()
+            .zip(by)
+            .map(|(y, by)| y * f64::from(*by))
+            .sum::<f64>();
     }
     total
 }
@@ -62,7 +67,14 @@ fn gradients_equal_central_differences() {
         let mut tape = Tape::default();
         tape.forward(Kernel::detect(), &layout, &parameters, &x, batch);
         let mut gradient = vec![f32::NAN; layout.count()];
-        tape.backward(Kernel::detect(), &layout, &parameters, &x, &by_output, &mut gradient);
+        tape.backward(
+            Kernel::detect(),
+            &layout,
+            &parameters,
+            &x,
+            &by_output,
+            &mut gradient,
+        );
         let wide: Vec<f64> = parameters.iter().map(|x| f64::from(*x)).collect();
         for (at, found) in gradient.iter().enumerate() {
             let moved = |by: f64| {
