@@ -20,6 +20,8 @@ mod cli;
 mod audit;
 #[path = "all/backup.rs"]
 mod backup;
+#[path = "all/described.rs"]
+mod described;
 #[path = "all/experiments.rs"]
 mod experiments;
 #[path = "all/inspection.rs"]

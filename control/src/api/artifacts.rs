@@ -15,12 +15,17 @@ use crate::auth::{Actor, Via};
 use crate::limits::ENGINE_CONTRACTS;
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get(
-        "/api/artifacts/{sha256}",
-        ENGINE_OR_READ,
-        "A file by its SHA-256",
-        get(one),
-    )]
+    vec![
+        Route::get(
+            "/api/artifacts/{sha256}",
+            ENGINE_OR_READ,
+            "A file by its SHA-256",
+            get(one),
+        )
+        .gives_media("application/octet-stream")
+        .refuses(404, &["no_such_artifact"])
+        .refuses(500, &["artifact_altered"]),
+    ]
 }
 
 async fn one(
