@@ -1,7 +1,7 @@
 //! What is asked at a terminal: passwords, which it does not show, and whether somebody means it; at a pseudo terminal of the test's.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -57,7 +57,7 @@ impl Asked {
         let stderr = child.stderr.take().unwrap();
         let (say, said) = channel();
         std::thread::spawn(move || {
-            for byte in stderr.bytes().map_while(Result::ok) {
+            for byte in BufReader::new(stderr).bytes().map_while(Result::ok) {
                 say.send(byte).ok();
             }
         });
