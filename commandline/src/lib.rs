@@ -3,6 +3,8 @@
 //!
 //! A script can rely on one table of exit codes for both programs, and a person on one form of error: what, why, what to do.
 
+pub mod completion;
+mod documented;
 mod error;
 pub mod inputs;
 mod log;
@@ -10,6 +12,7 @@ mod log;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+pub use self::documented::exit_codes;
 pub use self::error::{CliError, Exit, OrExit};
 pub use self::log::{LogFormat, start_log};
 

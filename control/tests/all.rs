@@ -22,6 +22,8 @@ mod artifacts;
 mod audit;
 #[path = "all/backup.rs"]
 mod backup;
+#[path = "all/described.rs"]
+mod described;
 #[path = "all/experiments.rs"]
 mod experiments;
 #[path = "all/inspection.rs"]

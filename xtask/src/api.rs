@@ -1,7 +1,8 @@
 //! The OpenAPI document against a served control, by schemathesis: no failure inside, no answer that the document does not know.
 //!
-//! A fresh store, one person with every role, and once more the routes of engines with an engine's token. Left out is what would end the
-//! caller's own session or rights, and the stream, which does not end.
+//! A fresh store, one person with every role over all routes, once more the routes of engines with an engine's token, and the login by
+//! nobody. Left out is what would end the caller's own session or rights, and the stream, which does not end; `control/tests/all` holds
+//! their answers against the document too.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -73,7 +74,9 @@ pub fn run(read: &mut dyn FnMut(&str)) -> Result<(), String> {
         &engine,
         &["--include-path-regex", "^/api/engines/"],
         read,
-    )
+    )?;
+    // Last: what it is refused is counted against this address.
+    served.check(&programs, &[], &["--include-path", "/api/login"], read)
 }
 
 /// The text of a field of a flat JSON document that this workspace wrote itself: no escapes in it.

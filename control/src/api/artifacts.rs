@@ -26,14 +26,19 @@ pub(super) fn routes() -> Vec<Route> {
             FILES_READ,
             "A file by its SHA-256",
             get(one),
-        ),
+        )
+        .gives_media(super::answers::BYTES)
+        .refuses(404, &["no_such_artifact"])
+        .refuses(500, &["artifact_altered"]),
         Route::put(
             "/api/artifacts/{sha256}",
             RESEARCH_WRITE,
             "Stores a file under its SHA-256; the same again changes nothing",
             put(keep),
         )
-        .takes_bytes(),
+        .takes_bytes()
+        .gives(&[201, 200])
+        .refuses(422, &["hash_mismatch"]),
     ]
 }
 

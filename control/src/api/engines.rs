@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::access::{Caller, ENGINE, READ};
 use super::extract::{Json, Path};
 use super::problem::Problem;
-use super::slots::bound;
+use super::slots::{OTHER_SLOT, bound};
 use super::{Api, Route};
 use crate::app::Changed;
 use crate::audit::{self, Action, Event};
@@ -35,20 +35,26 @@ pub(super) fn routes() -> Vec<Route> {
             "An engine lives",
             post(heartbeat),
         )
-        .takes::<Heartbeat>(),
+        .takes::<Heartbeat>()
+        .gives_nothing(204)
+        .refuses(403, OTHER_SLOT)
+        .refuses(422, &["numbers_out_of_range"]),
         Route::post(
             "/api/engines/receipts",
             ENGINE,
             "What became of a contract",
             post(receipt),
         )
-        .takes::<Receipt>(),
+        .takes::<Receipt>()
+        .gives_nothing(201)
+        .refuses(403, OTHER_SLOT),
         Route::get(
             "/api/slots/{slot}/receipts",
             READ,
             "What became of contracts at the slot's engines, newest first",
             get(receipts),
-        ),
+        )
+        .refuses(404, &["not_found"]),
     ]
 }
 

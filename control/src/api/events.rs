@@ -22,12 +22,15 @@ use crate::auth::{Actor, From, Secret, SecretHash, Via, by_session, by_token};
 use crate::limits::STREAM_CHECK_MS;
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get(
-        "/api/events",
-        ENGINE_OR_READ,
-        "What changes, as server-sent events; an engine hears of its slot",
-        get(stream),
-    )]
+    vec![
+        Route::get(
+            "/api/events",
+            ENGINE_OR_READ,
+            "What changes, as server-sent events; an engine hears of its slot",
+            get(stream),
+        )
+        .gives_media("text/event-stream"),
+    ]
 }
 
 struct Listener {

@@ -35,13 +35,27 @@ pub(super) fn routes() -> Vec<Route> {
             "Registers an experiment from its YAML; the same content again changes nothing",
             post(register),
         )
-        .takes_text(YAML[0]),
+        .takes_text(YAML[0])
+        .gives(&[201, 200])
+        .refuses(409, &["experiment_differs"])
+        .refuses(
+            422,
+            &[
+                "experiment_too_large",
+                "experiment_no_yaml",
+                "experiment_invalid",
+                "feature_contract_unusable",
+                "unknown_slot",
+                "instrument_not_in_slot",
+            ],
+        ),
         Route::get(
             "/api/contracts/{contract_id}",
             RESEARCH_READ,
             "An experiment contract with its frozen configuration",
             get(one),
-        ),
+        )
+        .refuses(404, &["experiment_not_found"]),
     ]
 }
 

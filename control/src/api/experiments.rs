@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{Access, Caller, RESEARCH_READ};
+use super::answers::Refusal;
 use super::extract::{Json, Path, Query};
 use super::problem::Problem;
 use super::{Api, Route, note};
@@ -37,30 +38,57 @@ pub(super) fn routes() -> Vec<Route> {
             RESEARCH_READ,
             "A proposal with its evidence; the ETag is the evidence's digest",
             get(one),
-        ),
+        )
+        .refuses(404, &["not_found"]),
         Route::post(
             "/api/experiments/{proposal_id}/approve",
             Access::Anybody,
             "The second vote: yes. If-Match names the evidence",
             post(approve),
         )
-        .takes::<ApproveBody>(),
+        .takes::<ApproveBody>()
+        .refuses_all(VOTE)
+        .refuses(409, &["baseline_changed", "not_overridable"])
+        .refuses(422, &["notes_required"]),
         Route::post(
             "/api/experiments/{proposal_id}/reject",
             Access::Anybody,
             "The second vote: no. If-Match names the evidence",
             post(reject),
         )
-        .takes::<RejectBody>(),
+        .takes::<RejectBody>()
+        .refuses_all(VOTE),
         Route::post(
             "/api/experiments/{proposal_id}/request-more-tests",
             Access::Anybody,
             "Neither yes nor no yet: tests of the catalogue. If-Match names the evidence",
             post(more_tests),
         )
-        .takes::<MoreTestsBody>(),
+        .takes::<MoreTestsBody>()
+        .refuses_all(VOTE)
+        .refuses(409, &["test_done"])
+        .refuses(422, &["unknown_test"]),
     ]
 }
+
+/// How every second vote can be refused.
+const VOTE: &[Refusal] = &[
+    (400, &["malformed_if_match"]),
+    (
+        403,
+        &[
+            "not_approver",
+            "person_required",
+            "login_too_old",
+            "author_may_not_vote",
+        ],
+    ),
+    (404, &["not_found"]),
+    (409, &["not_pending", "proposal_expired"]),
+    (412, &["evidence_changed"]),
+    (422, &["notes_too_long"]),
+    (428, &["if_match_required"]),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

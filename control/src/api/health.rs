@@ -22,20 +22,25 @@ pub(super) fn routes() -> Vec<Route> {
         scopes: &[Scope::MetricsRead],
     };
     vec![
-        Route::get("/healthz", Access::Open, "It lives", get(async || "ok\n")),
+        Route::get("/healthz", Access::Open, "It lives", get(async || "ok\n"))
+            .gives_media("text/plain")
+            .stands_alone(),
         Route::get(
             "/readyz",
             Access::Open,
             "What is missing before it can work",
             get(ready),
-        ),
+        )
+        .gives(&[200, 503])
+        .stands_alone(),
         Route::get(
             "/metrics",
             metrics_access,
             "Counts, as Prometheus reads them",
             get(metrics),
-        ),
-        Route::get("/api/openapi.json", Access::Open, "This document", get(openapi)),
+        )
+        .gives_media("text/plain"),
+        Route::get("/api/openapi.json", Access::Open, "This document", get(openapi)).stands_alone(),
     ]
 }
 

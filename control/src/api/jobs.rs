@@ -30,13 +30,17 @@ pub(super) fn routes() -> Vec<Route> {
             RESEARCH_READ,
             "A job: its state, its progress, its result or its error",
             get(one),
-        ),
+        )
+        .refuses(404, &["not_found"]),
         Route::post(
             "/api/models/{model_id}/propose",
             RESEARCH_WRITE,
             "The first vote about a model without an open proposal, as a job",
             post(propose),
-        ),
+        )
+        .gives(&[202])
+        .refuses(404, &["not_found"])
+        .refuses(409, &["wrong_stage", "proposal_open"]),
     ]
 }
 

@@ -28,7 +28,8 @@ pub(super) fn routes() -> Vec<Route> {
             "A look at sessions of an instrument, told before its figures are used; answers with how many there are",
             post(look),
         )
-        .takes::<LookBody>(),
+        .takes::<LookBody>()
+        .refuses(422, &["window"]),
         Route::get(
             "/api/backtests",
             RESEARCH_READ,
@@ -41,19 +42,27 @@ pub(super) fn routes() -> Vec<Route> {
             "The result of a backtest whose look was told",
             post(record),
         )
-        .takes::<BacktestBody>(),
+        .takes::<BacktestBody>()
+        .gives(&[201, 200])
+        .refuses(404, &["experiment_not_found"])
+        .refuses(409, &["look_not_told"])
+        .refuses(422, &["window", "artifact_not_found"]),
         Route::get(
             "/api/backtests/{backtest_id}",
             RESEARCH_READ,
             "A backtest: settings, figures, addresses of its files",
             get(one),
-        ),
+        )
+        .refuses(404, &["not_found"]),
         Route::get(
             "/api/backtests/{backtest_id}/report",
             RESEARCH_READ,
             "Its page for people",
             get(report),
-        ),
+        )
+        .gives_media("text/html")
+        .refuses(404, &["not_found", "no_report", "no_such_artifact"])
+        .refuses(500, &["artifact_altered"]),
     ]
 }
 

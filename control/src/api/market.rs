@@ -33,14 +33,37 @@ pub(super) fn routes() -> Vec<Route> {
             RESEARCH_READ,
             "The newest revision of each month, by month: ?at&through&all&limit&cursor",
             get(one),
-        ),
+        )
+        .refuses(404, &["no_such_market"]),
         Route::post(
             "/api/market/ingests",
             RESEARCH_WRITE,
             "Registers uploaded months, all or none; the same again changes nothing",
             post(ingest).layer(DefaultBodyLimit::max(INGEST_BYTES_MAX)),
         )
-        .takes::<IngestBody>(),
+        .takes::<IngestBody>()
+        .gives(&[201, 200])
+        .refuses(
+            409,
+            &[
+                "other_vendor_id",
+                "market_changed",
+                "market_altered",
+                "ingest_id_taken",
+            ],
+        )
+        .refuses(
+            422,
+            &[
+                "partition_count",
+                "partition_twice",
+                "source_hash_mismatch",
+                "note_too_long",
+                "artifact_not_found",
+                "partition_malformed",
+                "rows_lost",
+            ],
+        ),
     ]
 }
 

@@ -4,6 +4,7 @@
 //! describes it in the OpenAPI document, so that none of the three can be forgotten.
 
 mod access;
+mod answers;
 mod artifacts;
 mod audit;
 mod deliveries;
@@ -72,6 +73,11 @@ pub(crate) struct Route {
     access: Access,
     summary: &'static str,
     body: Option<Body>,
+    done: Vec<answers::Done>,
+    /// Those that its kind does not imply.
+    refusals: Vec<answers::Refusal>,
+    /// It asks no database.
+    alone: bool,
     handler: MethodRouter<Api>,
 }
 
@@ -83,6 +89,9 @@ impl Route {
             access,
             summary,
             body: None,
+            done: vec![(200, Some(answers::JSON))],
+            refusals: Vec::new(),
+            alone: false,
             handler,
         }
     }
@@ -102,7 +111,7 @@ impl Route {
     }
 
     fn takes<T: utoipa::PartialSchema>(self) -> Self {
-        self.carries("application/json", T::schema())
+        self.carries(answers::JSON, T::schema())
     }
 
     fn takes_form<T: utoipa::PartialSchema>(self) -> Self {
@@ -118,7 +127,7 @@ impl Route {
         let bytes = ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
-        self.carries("application/octet-stream", bytes.into())
+        self.carries(answers::BYTES, bytes.into())
     }
 
     fn carries(self, media: &'static str, schema: Schema) -> Self {
@@ -161,6 +170,15 @@ fn rows() -> Vec<Route> {
 pub fn routes() -> Vec<(Method, &'static str, Access)> {
     let rows = rows().into_iter();
     rows.map(|row| (row.method, row.path, row.access)).collect()
+}
+
+/// Every status that some route refuses with, in order.
+#[cfg(test)]
+pub(crate) fn refusing() -> Vec<u16> {
+    let all = rows().into_iter().flat_map(|row| row.refusals().into_keys());
+    all.collect::<std::collections::BTreeSet<u16>>()
+        .into_iter()
+        .collect()
 }
 
 /// The API with the operating system's randomness, never told to stop.

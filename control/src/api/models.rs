@@ -22,19 +22,21 @@ pub(super) fn routes() -> Vec<Route> {
             "Models, newest first: ?stage&slot",
             get(list),
         ),
-        Route::get("/api/models/{model_id}", RESEARCH_READ, "A model", get(one)),
+        Route::get("/api/models/{model_id}", RESEARCH_READ, "A model", get(one)).refuses(404, &["not_found"]),
         Route::get(
             "/api/models/{model_id}/lineage",
             RESEARCH_READ,
             "Where a model comes from and what became of it, every piece hashed again",
             get(lineage),
-        ),
+        )
+        .refuses(404, &["not_found"]),
         Route::get(
             "/api/models/production",
             RESEARCH_READ,
             "Production contracts; with ?slot= that slot's",
             get(production),
-        ),
+        )
+        .refuses(404, &["no_production_model"]),
     ]
 }
 

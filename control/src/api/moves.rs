@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::access::{Access, Caller};
+use super::answers::Refusal;
 use super::extract::{Json, Path};
 use super::problem::Problem;
 use super::{Api, Route, note};
@@ -24,38 +25,69 @@ pub(super) fn routes() -> Vec<Route> {
             "Deploy an approved model later",
             post(promote_later),
         )
-        .takes::<Nothing>(),
+        .takes::<Nothing>()
+        .refuses_all(MOVE)
+        .refuses(403, &["author_may_not_deploy"])
+        .refuses(409, &["not_approved", "approval_lapsed", "baseline_changed"]),
         Route::post(
             "/api/models/{model_id}/withdraw",
             anybody,
             "Forbid a model for ever",
             post(withdraw),
         )
-        .takes::<Reason>(),
+        .takes::<Reason>()
+        .refuses_all(MOVE)
+        .refuses(422, &["reason_required"]),
         Route::post(
             "/api/slots/{slot}/rollback",
             anybody,
             "Put an earlier model back",
             post(rollback),
         )
-        .takes::<RollbackBody>(),
-        Route::post("/api/slots/{slot}/halt", anybody, "Stop a slot", post(halt)).takes::<Reason>(),
+        .takes::<RollbackBody>()
+        .refuses_all(MOVE)
+        .refuses(403, &["author_may_not_deploy"])
+        .refuses(409, &["never_in_production"])
+        .refuses(422, &["reason_required"]),
+        Route::post("/api/slots/{slot}/halt", anybody, "Stop a slot", post(halt))
+            .takes::<Reason>()
+            .refuses(403, &["not_operator"])
+            .refuses(404, &["not_found"]),
         Route::post(
             "/api/slots/{slot}/resume",
             anybody,
             "Ask to go on; another operator confirms",
             post(request_resume),
         )
-        .takes::<ResumeBody>(),
+        .takes::<ResumeBody>()
+        .refuses_all(RESUME)
+        .refuses(409, &["resume_open"])
+        .refuses(422, &["resume_incomplete"]),
         Route::post(
             "/api/slots/{slot}/resume/confirm",
             anybody,
             "Confirm another operator's request to go on",
             post(confirm_resume),
         )
-        .takes::<Nothing>(),
+        .takes::<Nothing>()
+        .refuses_all(RESUME)
+        .refuses(403, &["second_person_required"])
+        .refuses(409, &["resume_not_requested"]),
     ]
 }
+
+/// How every move can be refused.
+const MOVE: &[Refusal] = &[
+    (403, &["not_allowed", "person_required", "login_too_old"]),
+    (404, &["not_found"]),
+    (409, &["wrong_stage"]),
+];
+
+/// How asking to go on, and confirming it, can be refused.
+const RESUME: &[Refusal] = &[
+    (403, &["not_operator", "person_required", "login_too_old"]),
+    (404, &["not_found"]),
+];
 
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]

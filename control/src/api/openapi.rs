@@ -3,6 +3,7 @@
 use utoipa::PartialSchema as _;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApiBuilder, PathsBuilder, Ref, Required,
     ResponseBuilder,
@@ -46,17 +47,19 @@ pub fn document() -> String {
 }
 
 fn operation(row: Route) -> utoipa::openapi::path::Operation {
-    let problem = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    let problem = ResponseBuilder::new()
-        .description("Refused, or failed: RFC 9457")
-        .content("application/problem+json", problem);
     let mut operation = OperationBuilder::new()
         .summary(Some(row.summary))
-        .description(Some(who(row.access)))
-        .response("2XX", ResponseBuilder::new().description("Done"))
-        .response("default", problem);
+        .description(Some(who(row.access)));
+    for (status, media) in &row.done {
+        let mut done = ResponseBuilder::new().description(words(*status));
+        if let Some(media) = media {
+            done = done.content(*media, ContentBuilder::new().build());
+        }
+        operation = operation.response(status.to_string(), done);
+    }
+    for (status, codes) in row.refusals() {
+        operation = operation.response(status.to_string(), refused(status, &codes));
+    }
     for name in row
         .path
         .split('/')
@@ -85,8 +88,33 @@ fn operation(row: Route) -> utoipa::openapi::path::Operation {
     operation.build()
 }
 
+/// A refusal: a problem document (RFC 9457) with one of these codes; with any where none is listed.
+fn refused(status: u16, codes: &[&str]) -> ResponseBuilder {
+    let problem = Ref::from_schema_name("Problem");
+    let content = if codes.is_empty() {
+        ContentBuilder::new().schema(Some(problem))
+    } else {
+        let code = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(codes.iter().copied()));
+        let narrowed = ObjectBuilder::new().property("code", code);
+        ContentBuilder::new().schema(Some(AllOfBuilder::new().item(problem).item(narrowed)))
+    };
+    ResponseBuilder::new()
+        .description(words(status))
+        .content("application/problem+json", content.build())
+}
+
+/// HTTP's words for a status.
+fn words(status: u16) -> &'static str {
+    let known = axum::http::StatusCode::from_u16(status).ok();
+    known
+        .and_then(|known| known.canonical_reason())
+        .unwrap_or("Other")
+}
+
 /// Parameters of the query, as a summary names them: `?first&second`, each perhaps with `=`.
-fn asked(summary: &str) -> Vec<&str> {
+pub(super) fn asked(summary: &str) -> Vec<&str> {
     let names = summary.split('?').skip(1).flat_map(|rest| {
         let end = rest.find(|c: char| !(c.is_ascii_lowercase() || "_&=".contains(c)));
         rest[..end.unwrap_or(rest.len())].split('&')

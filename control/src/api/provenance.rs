@@ -30,13 +30,25 @@ pub(super) fn routes() -> Vec<Route> {
             "Registers a dataset; the same again changes nothing",
             post(add_dataset).layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX)),
         )
-        .takes::<DatasetBody>(),
+        .takes::<DatasetBody>()
+        .gives(&[201, 200])
+        .refuses(409, &["registered_differently"])
+        .refuses(
+            422,
+            &[
+                "experiment_not_found",
+                "manifest_invalid",
+                "artifact_not_found",
+                "source_not_found",
+            ],
+        ),
         Route::get(
             "/api/datasets/{dataset_hash}",
             RESEARCH_READ,
             "A dataset",
             get(dataset),
-        ),
+        )
+        .refuses(404, &["not_found"]),
         Route::get(
             "/api/training-runs",
             RESEARCH_READ,
@@ -49,13 +61,26 @@ pub(super) fn routes() -> Vec<Route> {
             "Registers a training run; the same again changes nothing",
             post(add_training).layer(DefaultBodyLimit::max(MANIFEST_BYTES_MAX)),
         )
-        .takes::<TrainingBody>(),
+        .takes::<TrainingBody>()
+        .gives(&[201, 200])
+        .refuses(409, &["registered_differently"])
+        .refuses(
+            422,
+            &[
+                "experiment_not_found",
+                "dataset_not_found",
+                "manifest_invalid",
+                "artifact_not_found",
+                "source_not_found",
+            ],
+        ),
         Route::get(
             "/api/training-runs/{run_id}",
             RESEARCH_READ,
             "A training run",
             get(training),
-        ),
+        )
+        .refuses(404, &["not_found"]),
     ]
 }
 

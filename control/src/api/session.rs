@@ -18,8 +18,13 @@ use crate::limits::SESSION_MS;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::post("/api/login", Access::Open, "Begins a session", post(login)).takes::<LoginBody>(),
-        Route::post("/api/logout", Access::Anybody, "Ends the session", post(logout)),
+        Route::post("/api/login", Access::Open, "Begins a session", post(login))
+            .takes::<LoginBody>()
+            .refuses(401, &["wrong_login"])
+            .refuses(429, &["too_many_logins"]),
+        Route::post("/api/logout", Access::Anybody, "Ends the session", post(logout))
+            .gives_nothing(204)
+            .refuses(403, NO_SESSION),
         Route::get("/api/session", Access::Anybody, "Who I am", get(session)),
         Route::post(
             "/api/session/password",
@@ -27,14 +32,24 @@ pub(super) fn routes() -> Vec<Route> {
             "Changes one's own password; all one's sessions end",
             post(password),
         )
-        .takes::<PasswordBody>(),
+        .takes::<PasswordBody>()
+        .gives_nothing(204)
+        .refuses(403, NO_SESSION)
+        .refuses_all(&[
+            (403, &["wrong_password"]),
+            (422, &["password_length"]),
+            (429, &["too_many_logins"]),
+        ]),
         Route::post(
             "/api/setup",
             Access::Open,
             "Makes the first admin, once",
             post(setup),
         )
-        .takes::<SetupBody>(),
+        .takes::<SetupBody>()
+        .gives_nothing(201)
+        .refuses(403, &["setup_link"])
+        .refuses(422, &["password_length"]),
     ]
 }
 
@@ -105,8 +120,10 @@ async fn logout(State(api): State<Api>, Source(from): Source, caller: Caller) ->
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }
 
+const NO_SESSION: &[&str] = &["person_required"];
+
 fn no_session() -> Problem {
-    Problem::new(403, "person_required", "this needs a session, not a token")
+    Problem::new(403, NO_SESSION[0], "this needs a session, not a token")
 }
 
 async fn session(caller: Caller) -> axum::Json<serde_json::Value> {

@@ -23,28 +23,36 @@ pub(super) fn routes() -> Vec<Route> {
             READ,
             "What ran, newest first; ?as_of= what ran then",
             get(history),
-        ),
+        )
+        .refuses(404, &["not_found"]),
         Route::get(
             "/api/slots/{slot}/contract",
             ENGINE_OR_READ,
             "The newest contract, as signed",
             get(contract),
-        ),
+        )
+        .refuses(403, OTHER_SLOT)
+        .refuses(404, &["no_contract"]),
         Route::get(
             "/api/slots/{slot}/directive",
             ENGINE_OR_READ,
             "The newest directive, as signed",
             get(directive),
-        ),
+        )
+        .refuses(403, OTHER_SLOT)
+        .refuses(404, &["no_directive"]),
     ]
 }
+
+/// How [`bound`] refuses.
+pub(super) const OTHER_SLOT: &[&str] = &["other_slot"];
 
 /// A token is good for its own slot only; people read all.
 pub(super) fn bound(actor: &Actor, slot: &SlotId) -> Result<(), Problem> {
     match &actor.via {
         Via::Token { slot: own, .. } if own.as_ref() != Some(slot) => Err(Problem::new(
             403,
-            "other_slot",
+            OTHER_SLOT[0],
             format!("this token is not for slot {slot}"),
         )),
         _ => Ok(()),

@@ -27,13 +27,20 @@ pub(super) fn routes() -> Vec<Route> {
             "Makes a token; its secret is shown once",
             post(create),
         )
-        .takes::<TokenBody>(),
+        .takes::<TokenBody>()
+        .gives(&[201])
+        .refuses(
+            422,
+            &["user_not_found", "owner_lacks_role", "token_slot", "token_shape"],
+        ),
         Route::post(
             "/api/tokens/{token_id}/revoke",
             ADMIN,
             "Revokes a token",
             post(revoke),
-        ),
+        )
+        .gives_nothing(204)
+        .refuses(404, &["token_not_found"]),
     ]
 }
 

@@ -26,7 +26,24 @@ pub(super) fn routes() -> Vec<Route> {
             "Registers a model; the same bundle again changes nothing",
             post(register).layer(DefaultBodyLimit::max(MODEL_FORM_BYTES_MAX)),
         )
-        .takes_form::<ModelForm>(),
+        .takes_form::<ModelForm>()
+        .gives(&[201, 200])
+        .refuses_all(&[
+            (
+                409,
+                &[
+                    "bundle_registered_elsewhere",
+                    "registered_differently",
+                    "no_market",
+                    "market_unusable",
+                    "too_few_bars",
+                ],
+            ),
+            (413, &["norm_stats_too_large"]),
+            // The inspection has a word for everything a model can be refused for.
+            (422, &[]),
+            (503, &["runtime_missing", "inspection_not_started"]),
+        ]),
     ]
 }
 

@@ -16,20 +16,30 @@ use crate::auth::{self, NewUser, Role};
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/users", ADMIN, "All users", get(list)),
-        Route::post("/api/users", ADMIN, "Makes a user", post(add)).takes::<UserBody>(),
+        Route::post("/api/users", ADMIN, "Makes a user", post(add))
+            .takes::<UserBody>()
+            .gives_nothing(201)
+            .refuses(409, &["user_taken"])
+            .refuses(422, &["password_length"]),
         Route::post(
             "/api/users/{username}/roles",
             ADMIN,
             "Gives other roles",
             post(roles),
         )
-        .takes::<RolesBody>(),
+        .takes::<RolesBody>()
+        .gives_nothing(204)
+        .refuses(404, &["user_not_found"])
+        .refuses(409, &["last_admin"]),
         Route::post(
             "/api/users/{username}/disable",
             ADMIN,
             "Disables a user for ever and ends their sessions",
             post(disable),
-        ),
+        )
+        .gives_nothing(204)
+        .refuses(404, &["user_not_found"])
+        .refuses(409, &["last_admin"]),
     ]
 }
 

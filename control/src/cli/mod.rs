@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backtest;
 pub mod backup;
 mod cache;
+pub mod completion;
 pub mod dataset;
 mod evidence;
 pub mod experiment;
@@ -156,6 +157,8 @@ pub enum Command {
     Key(key::Args),
     /// List every setting of control.toml.
     Settings(settings::Args),
+    /// Print what a shell needs to complete the words of this program.
+    Completion(completion::Args),
     /// Serve the API.
     Serve(serve::Args),
     /// Look into a model under limits, for a registration.
@@ -205,6 +208,7 @@ impl Command {
             Self::Migrate(args) => migrate::run(args, out),
             Self::Key(args) => key::run(args, out),
             Self::Settings(args) => settings::run(args, out),
+            Self::Completion(args) => completion::run(args, out),
             Self::Serve(args) => serve::run(args, out),
             Self::InspectModel(args) => inspect_model::run(args, out),
         }
@@ -274,6 +278,16 @@ mod tests {
         assert_eq!(
             commandline::unexplained(&Cli::command(), "control"),
             Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn the_document_of_exit_codes_says_what_the_help_says() {
+        let document = include_str!("../../../docs/EXIT_CODES.md");
+        let table = commandline::exit_codes(AFTER_HELP);
+        assert!(
+            document.contains(&table),
+            "docs/EXIT_CODES.md lacks this table:\n{table}"
         );
     }
 

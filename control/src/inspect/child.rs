@@ -13,7 +13,7 @@ use strategy::policy::source::ModelRef;
 use super::wire::{self, Ask, Found, Report, floats};
 use crate::limits::{INSPECTION_CPU_S, INSPECTION_MEMORY_BYTES};
 
-/// Takes memory, time, files and privileges from this process, for good.
+/// Takes memory, time, files, privileges, sockets and other processes from this process, for good.
 ///
 /// # Errors
 /// The system's; then nothing may be read.
@@ -46,6 +46,7 @@ pub fn restrict() -> io::Result<()> {
         if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
             return Err(io::Error::last_os_error());
         }
+        super::filter::install()?;
     }
     Ok(())
 }

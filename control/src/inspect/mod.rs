@@ -1,9 +1,12 @@
 //! Looking into a model file that somebody sent: in a process of its own, without keys, with limits, thrown away afterwards.
 //!
 //! The child is this program's hidden verb `inspect-model`. It gets the question and the model by stdin and answers by stdout; its
-//! environment holds nothing but where ONNX Runtime lies. Whatever becomes of it (a crash, a hang, too much memory) is a refusal.
+//! environment holds nothing but where ONNX Runtime lies, and the kernel gives it no socket and no other process. Whatever becomes of it
+//! (a crash, a hang, too much memory) is a refusal.
 
 pub mod child;
+#[cfg(target_os = "linux")]
+mod filter;
 pub mod wire;
 
 use std::io::{BufReader, Read as _};

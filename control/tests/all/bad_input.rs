@@ -14,7 +14,8 @@ use tower::ServiceExt as _;
 
 use crate::kit::app::{TestApp, app};
 use crate::kit::database::Database;
-use crate::kit::http::{Who, logged_in};
+use crate::kit::described::assert_described;
+use crate::kit::http::{PASSWORD, Who, call, logged_in, login, try_login};
 use crate::kit::on_every_database;
 use crate::kit::sample::{self, Shape};
 
@@ -57,15 +58,20 @@ async fn attempt(test: &TestApp, who: &Who, attempt: &Attempt, kind: &str, body:
     let response = api::router(test.app.clone()).oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let said = format!("{} {} ({}): {status}", attempt.method, attempt.path, attempt.what);
+    if status < 400 && attempt.path.starts_with("/api/events") {
+        // A stream that was begun does not end by itself.
+        return status;
+    }
     assert!(status < 500 || attempt.path == "/readyz", "{said}");
     assert!(
         response.headers().get("set-cookie").is_none() || status < 400,
         "{said}"
     );
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert_described(&attempt.method, &attempt.path, status, &parts.headers, &text);
     if status >= 400 && attempt.path != "/readyz" {
-        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
-        assert_eq!(kind, "application/problem+json", "{said}");
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         let problem: Value = serde_json::from_slice(&bytes).unwrap();
         let code = problem["code"].as_str().unwrap_or_default();
         assert!(
@@ -88,7 +94,8 @@ async fn rows(database: &Database) -> Vec<(String, i64)> {
     let mut counted = Vec::new();
     for name in names {
         let name: String = name.get(0);
-        if ["audit_events", "auth_events"].contains(&name.as_str()) {
+        // Whoever logs out has logged in: what begins a session is looked at by itself.
+        if ["audit_events", "auth_events", "sessions"].contains(&name.as_str()) {
             continue;
         }
         let count = format!("SELECT COUNT(*) FROM {name}");
@@ -110,19 +117,17 @@ async fn prepared(database: Database) -> (TestApp, Who) {
     (test, who.with("if-match", &format!("\"{}\"", "0".repeat(64))))
 }
 
-/// Routes that are not tried: a stream does not end, leaving ends the caller's session, and logins are limited by number.
-const LEFT_OUT: [&str; 4] = [
-    "/api/events",
-    "/api/logout",
-    "/api/login",
-    "/api/session/password",
-];
+/// Who tries a path: whom an end of the session would end gets one of their own.
+async fn who_tries(test: &TestApp, who: &Who, path: &str) -> Who {
+    if path.starts_with("/api/logout") {
+        return login(test, "root").await;
+    }
+    who.clone()
+}
 
 /// The routes, each with something that is not there in its path's places.
 fn routes() -> Vec<(String, &'static str, String)> {
-    let all = api::routes()
-        .into_iter()
-        .filter(|(_, path, _)| !LEFT_OUT.contains(path));
+    let all = api::routes().into_iter();
     all.map(|(method, path, _)| {
         let concrete = filled(path, |name| match name {
             "sha256" => "0".repeat(64),
@@ -169,12 +174,19 @@ fn nothing_in_a_path_or_a_query_is_more_than_a_name() {
                         what: text.to_owned(),
                     };
                     let body = if method == "POST" { "[]" } else { "" };
+                    let who = who_tries(&test, &who, &asked.path).await;
                     attempt(&test, &who, &asked, "application/json", Body::from(body)).await;
                 }
             }
         }
         assert_eq!(rows(&test.database).await, before);
     });
+}
+
+const FORM: &str = "multipart/form-data; boundary=x";
+
+fn form(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
 }
 
 /// Bodies that are none, with their kind and a word for messages.
@@ -229,8 +241,46 @@ fn bodies() -> Vec<(&'static str, &'static str, Bytes)> {
             Bytes::from_static(b"--x\r\n\r\n--x--"),
         ),
         (
+            "a path for a name",
+            FORM,
+            form("--x\r\ncontent-disposition: form-data; name=\"../../etc/passwd\"\r\n\r\nabc\r\n--x--"),
+        ),
+        (
+            "a part without a name",
+            FORM,
+            form("--x\r\ncontent-disposition: form-data\r\n\r\nabc\r\n--x--"),
+        ),
+        ("a part without a head", FORM, form("--x\r\n\r\nabc\r\n--x--")),
+        (
+            "a head that does not end",
+            FORM,
+            form(&format!(
+                "--x\r\ncontent-disposition: form-data; name=\"{}\"",
+                "a".repeat(20_000)
+            )),
+        ),
+        (
+            "parts within a part",
+            FORM,
+            form(
+                "--x\r\ncontent-disposition: form-data; name=\"model\"\r\ncontent-type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nabc\r\n--y--\r\n--x--",
+            ),
+        ),
+        (
+            "an experiment that is SQL",
+            FORM,
+            form("--x\r\ncontent-disposition: form-data; name=\"contract_id\"\r\n\r\n' OR 1=1--\r\n--x--"),
+        ),
+        (
+            "a field twice",
+            FORM,
+            form(
+                "--x\r\ncontent-disposition: form-data; name=\"trials\"\r\n\r\n1\r\n--x\r\ncontent-disposition: form-data; name=\"trials\"\r\n\r\n2\r\n--x--",
+            ),
+        ),
+        (
             "parts that do not end",
-            "multipart/form-data; boundary=x",
+            FORM,
             Bytes::from_static(b"--x\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nabc"),
         ),
     ]
@@ -264,6 +314,7 @@ fn no_body_but_the_one_that_is_asked_for_does_anything() {
             let operation = &document["paths"][path][method.to_lowercase()];
             let takes_body = operation["requestBody"].is_object();
             for (what, kind, body) in bodies() {
+                let who = who_tries(&test, &who, &concrete).await;
                 let status = attempt(&test, &who, &asked(what), kind, Body::from(body)).await;
                 assert!(!takes_body || status >= 400, "{path} took {what}");
             }
@@ -300,7 +351,8 @@ fn a_gigabyte_is_refused_long_before_its_end() {
                 path: concrete,
                 what: "a gigabyte".to_owned(),
             };
-            for kind in ["application/json", "multipart/form-data; boundary=x"] {
+            for kind in ["application/json", FORM] {
+                let who = who_tries(&test, &who, &asked.path).await;
                 let sent = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
                 let count = sent.clone();
                 let piece = Bytes::from(vec![b' '; 1 << 20]);
@@ -314,5 +366,117 @@ fn a_gigabyte_is_refused_long_before_its_end() {
             }
         }
         assert_eq!(rows(&test.database).await, before);
+    });
+}
+
+/// Sessions that stand.
+async fn sessions(database: &Database) -> i64 {
+    let mut connection = sqlx::AnyConnection::connect(&database.url).await.unwrap();
+    let row = sqlx::query("SELECT COUNT(*) FROM sessions")
+        .fetch_one(&mut connection)
+        .await;
+    row.unwrap().get(0)
+}
+
+#[test]
+fn no_name_and_no_password_but_the_right_ones_begin_a_session() {
+    on_every_database(|database| async {
+        let (test, _) = prepared(database).await;
+        let before = sessions(&test.database).await;
+        let long = "x".repeat(10_000);
+        let names = [
+            "root'--",
+            "' OR '1'='1",
+            "../../root",
+            "root\u{200b}",
+            "ROOT",
+            "",
+            "*",
+            long.as_str(),
+        ];
+        for name in names {
+            assert_eq!(try_login(&test, name, PASSWORD).await.code().0, 401, "{name:.40}");
+        }
+        for password in ["", "' OR '1'='1", "*", long.as_str()] {
+            assert_eq!(
+                try_login(&test, "root", password).await.code().0,
+                401,
+                "{password:.40}"
+            );
+        }
+        assert_eq!(sessions(&test.database).await, before);
+        // The limit of an address, whichever names it tries.
+        for n in 0..20 {
+            drop(try_login(&test, &format!("n{n}"), PASSWORD).await);
+        }
+        let limited = try_login(&test, "root", PASSWORD).await.code();
+        assert_eq!(limited, (429, "too_many_logins".to_owned()));
+        assert_eq!(sessions(&test.database).await, before);
+    });
+}
+
+#[test]
+fn a_password_is_changed_by_the_present_one_and_into_one_of_its_length() {
+    on_every_database(|database| async {
+        let (test, who) = prepared(database).await;
+        let change = async |present: &str, next: &str| {
+            let body = json!({"present": present, "next": next}).to_string();
+            call(&test, &who, "POST", "/api/session/password", Some(&body))
+                .await
+                .code()
+        };
+        let code = |status: u16, code: &str| (status, code.to_owned());
+        for next in ["", "short", &"x".repeat(10_000)] {
+            assert_eq!(
+                change(PASSWORD, next).await,
+                code(422, "password_length"),
+                "{next:.20}"
+            );
+        }
+        for present in ["", "' OR '1'='1", "correct horse batter"] {
+            assert_eq!(
+                change(present, "another horse battery").await,
+                code(403, "wrong_password")
+            );
+        }
+        login(&test, "root").await;
+    });
+}
+
+#[test]
+fn a_stream_begins_for_nobody_who_shows_nothing() {
+    on_every_database(|database| async {
+        let (test, who) = prepared(database).await;
+        let asked = |what: &str| Attempt {
+            method: "GET".to_owned(),
+            path: "/api/events".to_owned(),
+            what: what.to_owned(),
+        };
+        let shown = [
+            ("cookie", "twovote=../../x"),
+            ("cookie", "twovote=' OR 1=1--"),
+            ("cookie", "twovote="),
+            ("authorization", "Bearer tvt_' OR 1=1--"),
+            ("authorization", "Basic cm9vdDpyb290"),
+            ("authorization", "Bearer"),
+        ];
+        for (name, value) in shown {
+            let nobody = Who::default().with(name, value);
+            let status = attempt(&test, &nobody, &asked(value), "text/plain", Body::empty()).await;
+            assert_eq!(status, 401, "{name}: {value}");
+        }
+        let elsewhere = who.with("origin", "https://elsewhere.example");
+        let status = attempt(
+            &test,
+            &elsewhere,
+            &asked("another origin"),
+            "text/plain",
+            Body::empty(),
+        )
+        .await;
+        assert_eq!(status, 403);
+        let own = who.with("last-event-id", "' OR 1=1--");
+        let status = attempt(&test, &own, &asked("its own"), "text/plain", Body::empty()).await;
+        assert_eq!(status, 200);
     });
 }

@@ -2,11 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use contracts::action::ActionKind;
 use control::inspect::wire::{Ask, bits};
-use control::inspect::{InspectionError, Inspector};
+use control::inspect::{InspectionError, Inspector, VERB, child};
 use strategy::onnx::inspect::drawn_observations;
 use strategy::onnx::testmodels;
 
@@ -178,4 +179,101 @@ fn nothing_of_this_process_environment_reaches_the_child() {
     let names: Vec<&str> = told.lines().filter_map(|line| line.split('=').next()).collect();
     let harmless = ["ORT_DYLIB_PATH", "PWD", "OLDPWD", "SHLVL", "_"];
     assert!(names.iter().all(|name| harmless.contains(name)), "{names:?}");
+}
+
+/// Set in the process that this test starts of itself.
+const WITHIN: &str = "TWOVOTE_TEST_WITHIN_THE_LIMITS";
+
+/// What a process that has limited itself gets when it asks for more.
+#[cfg(target_os = "linux")]
+fn tried() -> String {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::UnixStream;
+    use std::os::unix::process::CommandExt as _;
+    fn word<T>(what: &str, tried: std::io::Result<T>) -> String {
+        let kind = tried.err().map(|error| error.kind());
+        format!("{what}: {kind:?}\n")
+    }
+    let there = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = there.local_addr().unwrap();
+    child::restrict().unwrap();
+    // SAFETY: it takes numbers and reads no memory.
+    let traced = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
+    let traced = (traced == 0)
+        .then_some(())
+        .ok_or_else(std::io::Error::last_os_error);
+    // SAFETY: the child, if there is one, ends at once.
+    let forked = unsafe { libc::fork() };
+    if forked == 0 {
+        std::process::abort();
+    }
+    let forked = (forked > 0)
+        .then_some(())
+        .ok_or_else(std::io::Error::last_os_error);
+    let thread = std::thread::Builder::new().spawn(|| ());
+    [
+        word("listen", TcpListener::bind("127.0.0.1:0")),
+        word("connect", TcpStream::connect(address)),
+        word("datagram", UdpSocket::bind("127.0.0.1:0")),
+        word("accept", there.accept()),
+        word("pair", UnixStream::pair()),
+        word("spawn", Command::new("/bin/true").spawn()),
+        word("exec", Err::<(), _>(Command::new("/bin/true").exec())),
+        word("fork", forked),
+        word("ptrace", traced),
+        word(
+            "thread",
+            thread.and_then(|thread| thread.join().map_err(|_| std::io::Error::other("panic"))),
+        ),
+    ]
+    .concat()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limited_process_gets_no_socket_no_program_and_no_process() {
+    use std::io::Write as _;
+    if std::env::var_os(WITHIN).is_some() {
+        let said = tried();
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
+        return;
+    }
+    let test = "inspection::the_limited_process_gets_no_socket_no_program_and_no_process";
+    let again = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(WITHIN, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(again.stderr).unwrap();
+    for what in [
+        "listen", "connect", "datagram", "accept", "pair", "spawn", "exec", "fork", "ptrace",
+    ] {
+        let refused = format!("{what}: Some(PermissionDenied)\n");
+        assert!(said.contains(&refused), "{what} is not refused: {said}");
+    }
+    assert!(said.contains("thread: None\n"), "threads are allowed: {said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_inspecting_process_stands_behind_its_filter_before_it_is_asked() {
+    let mut inspecting = Command::new(env!("CARGO_BIN_EXE_control"))
+        .arg(VERB)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", inspecting.id());
+    let began = Instant::now();
+    // It has been asked nothing: it waits behind its filter, as long as it takes to put it up.
+    while !std::fs::read_to_string(&status)
+        .unwrap()
+        .contains("\nSeccomp:\t2\n")
+    {
+        assert!(began.elapsed() < Duration::from_secs(60), "it has no filter");
+        std::thread::yield_now();
+    }
+    drop(inspecting.stdin.take());
+    assert_eq!(inspecting.wait().unwrap().code(), Some(65), "no question is none");
 }

@@ -28,6 +28,9 @@ pub enum FetchError {
     /// The source cannot be read now.
     #[error("the source cannot be read")]
     Unavailable(#[source] std::io::Error),
+    /// The source has a newer contract: what this one needs is not waited for.
+    #[error("a newer contract has come")]
+    Replaced,
 }
 
 /// The first reason that applies, in the order in which things are checked.
@@ -227,7 +230,7 @@ impl RefusedReason {
         matches!(
             self,
             Self::Fetch {
-                source: FetchError::Missing | FetchError::Unavailable(_),
+                source: FetchError::Missing | FetchError::Unavailable(_) | FetchError::Replaced,
                 ..
             } | Self::TooSlow { .. }
                 | Self::Deadline { .. }

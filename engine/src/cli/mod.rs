@@ -5,6 +5,7 @@
 //! else is said on stderr through `tracing`, or by the one line that [`main`] prints for a [`CliError`].
 
 pub mod bench;
+pub mod completion;
 pub mod contract;
 pub mod features;
 pub mod feed;
@@ -89,6 +90,8 @@ pub enum Command {
     Halt(halt::Args),
     /// Hand in a signed directive that names the latches to clear.
     Resume(resume::Args),
+    /// Print what a shell needs to complete the words of this program.
+    Completion(completion::Args),
 }
 
 impl Command {
@@ -109,6 +112,7 @@ impl Command {
             Self::Bench(args) => bench::run(&args),
             Self::Halt(args) => halt::run(args),
             Self::Resume(args) => resume::run(args),
+            Self::Completion(args) => completion::run(&args),
         }
     }
 }
@@ -139,6 +143,16 @@ mod tests {
         assert_eq!(
             commandline::unexplained(&Cli::command(), "engine"),
             Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn the_document_of_exit_codes_says_what_the_help_says() {
+        let document = include_str!("../../../docs/EXIT_CODES.md");
+        let table = commandline::exit_codes(AFTER_HELP);
+        assert!(
+            document.contains(&table),
+            "docs/EXIT_CODES.md lacks this table:\n{table}"
         );
     }
 

@@ -1,13 +1,18 @@
 //! Follows the desired state of the slot: fetches contracts and directives, verifies them, has them built and adopted.
 //!
-//! A reconciler: [`Follower::look`] compares what the source wants with what was published and does the next thing. Start-up,
+//! A reconciler: [`Follower`] compares at each look what the source wants with what was published and does the next thing. Start-up,
 //! recovery and normal operation are the same code. The last good contract, its artifacts and the newest directive are
 //! cached, so that an engine starts and runs with its source gone.
 //!
-//! What fails for a passing reason is tried again at the next look; a contract that is bad is refused once, by its bytes.
+//! Two threads look: [`Directives`] takes directives and waits for nothing but the source's word; [`Follower`] fetches, builds and warms
+//! up, which may take a minute, and asks once more what is wanted before it publishes.
+//!
+//! What fails for a passing reason is tried again at the next look; a contract that is bad is refused once, by its bytes. A contract
+//! whose artifacts were still being fetched when a newer one came is superseded by it.
 
 pub mod bell;
 pub mod control;
+pub mod directives;
 pub mod gate;
 pub mod receipt;
 pub mod source;
@@ -19,17 +24,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use contracts::hash::{ArtifactHash, ContractDigest};
 use contracts::production::{ContractOrigin, ProductionContract};
 
-pub use self::bell::{Bell, spawn};
+pub use self::bell::{Bell, Looks, spawn};
+pub use self::directives::{DirectiveParts, Directives};
 pub use self::gate::{Desired, DirectiveGate};
 pub use self::receipt::{LogReceipts, Receipt, ReceiptSink};
 use self::source::Through;
-pub use self::source::{ContractSource, Directory};
+pub use self::source::{ContractSource, DirectiveSource, Directory};
 use crate::bundle::build::{load, verify};
 use crate::bundle::{
-    Accepted, ArtifactSource, BuildOptions, Bundle, Keeper, Loaded, LoadedKey, RefusedReason, Terms,
-    Verified, WarmState,
+    Accepted, ArtifactSource, BuildOptions, Bundle, FetchError, Keeper, Loaded, LoadedKey, RefusedReason,
+    Terms, Verified, WarmState,
 };
-use crate::edges::control::ControlSender;
 use crate::limits::WARM_TRIES_MAX;
 
 /// What the follower needs of the rest of the engine.
@@ -62,10 +67,8 @@ pub struct FollowerParts {
     pub options: BuildOptions,
     /// The highest generation in the journal.
     pub accepted: Option<Accepted>,
-    /// Shared with the halt socket.
+    /// Knows what the newest directive wants.
     pub gate: Arc<Mutex<DirectiveGate>>,
-    /// Where verified directives go.
-    pub control: ControlSender,
     /// Where receipts go.
     pub receipts: Box<dyn ReceiptSink>,
     /// Publishes and frees bundles.
@@ -94,9 +97,6 @@ pub struct Follower {
     refused: Option<ArtifactHash>,
     /// The last passing failure, so that it is told once and not at every look.
     failing: Option<(ArtifactHash, &'static str)>,
-    directive_seen: Option<ArtifactHash>,
-    /// The cached directive has been taken.
-    cache_read: bool,
 }
 
 impl Follower {
@@ -108,17 +108,7 @@ impl Follower {
             published: None,
             refused: None,
             failing: None,
-            directive_seen: None,
-            cache_read: false,
         }
-    }
-
-    /// Compares what is wanted with what was published, and does what is to be done.
-    pub fn look(&mut self) {
-        self.follow_directive();
-        self.follow_contract();
-        self.follow_adoption();
-        self.parts.keeper.sweep();
     }
 
     /// The generation that was published last.
@@ -127,69 +117,6 @@ impl Follower {
         self.published
             .as_ref()
             .map(|published| published.verified.contract.generation)
-    }
-
-    /// Takes the cached directive once, then the source's: after a restart the cached one may be the newer, when an operator had
-    /// handed it in.
-    fn follow_directive(&mut self) {
-        if !std::mem::replace(&mut self.cache_read, true)
-            && let Some(cache) = &mut self.parts.cache
-            && let Ok(Some(json)) = cache.directive()
-        {
-            self.take_directive(&json);
-        }
-        match self.parts.source.directive() {
-            Ok(Some(json)) => self.take_directive(&json),
-            Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "the source has no directive for us now"),
-        }
-        self.cache_directive();
-    }
-
-    fn take_directive(&mut self, json: &[u8]) {
-        let hash = ArtifactHash::of(json);
-        if self.directive_seen == Some(hash) {
-            return;
-        }
-        let mut gate = self.parts.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let directive = match gate.verify(json) {
-            Ok(directive) => directive,
-            Err(error) => {
-                self.directive_seen = Some(hash);
-                tracing::error!(code = error.code(), %error, "directive refused");
-                return;
-            }
-        };
-        match gate.highest() {
-            Some(highest) if directive.number < highest => {
-                tracing::error!(
-                    number = directive.number,
-                    highest,
-                    "directive refused: a newer one was accepted"
-                );
-            }
-            // After a restart the journal knows it already.
-            Some(highest) if directive.number == highest => gate.recall(&directive),
-            _ => match self.parts.control.submit(gate::input(&directive)) {
-                Ok(_) => gate.accept(&directive, json),
-                // Not marked as seen: handed in again at the next look.
-                Err(error) => return tracing::error!(%error, "the engine does not take the directive"),
-            },
-        }
-        drop(gate);
-        self.directive_seen = Some(hash);
-    }
-
-    /// Caches the newest directive, whoever brought it.
-    fn cache_directive(&self) {
-        let mut gate = self.parts.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = gate.take_uncached();
-        drop(gate);
-        if let (Some(json), Some(cache)) = (newest, &self.parts.cache)
-            && let Err(error) = cache.store_directive(&json)
-        {
-            tracing::warn!(%error, "cannot cache the directive");
-        }
     }
 
     fn desired(&self) -> Desired {
@@ -227,11 +154,7 @@ impl Follower {
     fn adopt(&mut self, json: &[u8], json_hash: ArtifactHash) -> Result<(), RefusedReason> {
         let options = &self.parts.options;
         let verified = verify(json, options, self.parts.accepted.as_ref())?;
-        if !is_wanted(&verified, self.desired()) {
-            tracing::debug!(
-                generation = verified.contract.generation,
-                "the newest directive wants another contract"
-            );
+        if !self.wants(&verified) {
             return Ok(());
         }
         let contract = &verified.contract;
@@ -252,6 +175,10 @@ impl Follower {
             .engine
             .warm(contract, &loaded)
             .map_err(|detail| RefusedReason::Warm { detail })?;
+        // Directives were taken while it was fetched and built.
+        if !self.wants(&verified) {
+            return Ok(());
+        }
         let bundle = Arc::new(Bundle::new(Terms::of(contract, verified.digest), loaded, warm));
         let accepted = Accepted {
             generation: contract.generation,
@@ -283,6 +210,15 @@ impl Follower {
         Ok(())
     }
 
+    fn wants(&self, verified: &Verified) -> bool {
+        let wants = is_wanted(verified, self.desired());
+        if !wants {
+            let generation = verified.contract.generation;
+            tracing::debug!(generation, "the newest directive wants another contract");
+        }
+        wants
+    }
+
     fn cache_contract(&self, json: &[u8], contract: &ProductionContract) {
         let Some(cache) = &self.parts.cache else { return };
         let kept: Vec<ArtifactHash> = contract.artifacts.all().collect();
@@ -304,6 +240,22 @@ impl Follower {
     }
 
     fn refuse(&mut self, json: &[u8], hash: ArtifactHash, reason: &RefusedReason) {
+        // What it says of itself, also where that is what was refused.
+        let claims = || {
+            let contract = ProductionContract::parse(json).ok()?;
+            Some((contract.generation, contract.digest().ok()?))
+        };
+        if let RefusedReason::Fetch {
+            source: FetchError::Replaced,
+            ..
+        } = reason
+        {
+            if let Some((generation, contract)) = claims() {
+                let receipt = Receipt::Superseded { generation, contract };
+                self.parts.receipts.receipt(&receipt);
+            }
+            return;
+        }
         let told = self.failing == Some((hash, reason.code()));
         if reason.is_passing() {
             self.failing = Some((hash, reason.code()));
@@ -311,10 +263,7 @@ impl Follower {
             self.refused = Some(hash);
         }
         if !told {
-            // What it says of itself, also where that is what was refused.
-            let claims = ProductionContract::parse(json).ok();
-            let claims = claims.and_then(|claims| Some((claims.generation, claims.digest().ok()?)));
-            self.tell_refused(claims, reason);
+            self.tell_refused(claims(), reason);
         }
     }
 
@@ -375,6 +324,17 @@ impl Follower {
                 self.tell_refused(Some(claims), &RefusedReason::Warm { detail });
             }
         }
+    }
+}
+
+impl Looks for Follower {
+    const THREAD: &'static str = "contract-follower";
+
+    /// Compares what is wanted with what was published, and does what is to be done.
+    fn look(&mut self) {
+        self.follow_contract();
+        self.follow_adoption();
+        self.parts.keeper.sweep();
     }
 }
 

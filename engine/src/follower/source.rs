@@ -8,7 +8,16 @@ use contracts::limits::CONTRACT_BYTES_MAX;
 
 use crate::bundle::{ArtifactSource, FetchError};
 
-/// What a source must be able to say. It is asked again at every look; nothing it says is believed unverified.
+/// Says what state the slot is to be in. It is asked again at every look; nothing it says is believed unverified.
+pub trait DirectiveSource: Send {
+    /// The newest directive; `None` while there is none. It is there at once, or not now.
+    ///
+    /// # Errors
+    /// [`FetchError`] when the source cannot be read now.
+    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError>;
+}
+
+/// Says what the slot is to run, and has what that is made of. As above.
 pub trait ContractSource: Send {
     /// The contract the slot should run; `None` while there is none.
     ///
@@ -16,16 +25,10 @@ pub trait ContractSource: Send {
     /// [`FetchError`] when the source cannot be read now.
     fn contract(&mut self) -> Result<Option<Vec<u8>>, FetchError>;
 
-    /// The newest directive; `None` while there is none.
+    /// The bytes stored under `hash`. This may take its time; where the source learns of a newer contract meanwhile, it gives up.
     ///
     /// # Errors
-    /// As above.
-    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError>;
-
-    /// The bytes stored under `hash`.
-    ///
-    /// # Errors
-    /// As above; also when there are more than `bytes_max` of them.
+    /// As above; also when there are more than `bytes_max` of them, or a newer contract has come.
     fn artifact(&mut self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError>;
 }
 
@@ -108,12 +111,14 @@ impl ContractSource for Directory {
         self.document("contract.json")
     }
 
-    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
-        self.document("directive.json")
-    }
-
     fn artifact(&mut self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
         read(&self.path(hash), bytes_max)
+    }
+}
+
+impl DirectiveSource for Directory {
+    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        self.document("directive.json")
     }
 }
 

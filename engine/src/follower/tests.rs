@@ -23,7 +23,7 @@ struct Offered {
     fetched: usize,
 }
 
-type Shared<T> = Arc<Mutex<T>>;
+pub(super) type Shared<T> = Arc<Mutex<T>>;
 
 struct Memory(Shared<Offered>);
 
@@ -41,9 +41,6 @@ impl ContractSource for Memory {
     fn contract(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
         self.get(|desired| desired.contract.clone())
     }
-    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
-        self.get(|desired| desired.directive.clone())
-    }
     fn artifact(&mut self, hash: ArtifactHash, _: usize) -> Result<Vec<u8>, FetchError> {
         self.0.lock().unwrap().fetched += 1;
         self.get(|desired| desired.artifacts.get(&hash).cloned())?
@@ -51,7 +48,13 @@ impl ContractSource for Memory {
     }
 }
 
-struct Receipts(Shared<Vec<Receipt>>);
+impl DirectiveSource for Memory {
+    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        self.get(|desired| desired.directive.clone())
+    }
+}
+
+pub(super) struct Receipts(pub(super) Shared<Vec<Receipt>>);
 
 impl ReceiptSink for Receipts {
     fn receipt(&mut self, receipt: &Receipt) {
@@ -60,13 +63,13 @@ impl ReceiptSink for Receipts {
 }
 
 #[derive(Default)]
-struct Told {
+pub(super) struct Told {
     accepted: Vec<u64>,
     publishing: Vec<u64>,
     warmed: usize,
 }
 
-struct Rest(Shared<Told>);
+pub(super) struct Rest(pub(super) Shared<Told>);
 
 impl Engine for Rest {
     fn warm(&mut self, _: &ProductionContract, _: &Loaded) -> Result<Vec<Box<WarmState>>, String> {
@@ -88,6 +91,7 @@ impl Engine for Rest {
 
 struct Rig {
     follower: Follower,
+    directives: Directives,
     desired: Shared<Offered>,
     receipts: Shared<Vec<Receipt>>,
     told: Shared<Told>,
@@ -98,21 +102,28 @@ struct Rig {
 fn rig(cache: Option<Directory>, accepted: Option<Accepted>, number: Option<u64>) -> Rig {
     let cell = Arc::new(BundleCell::default());
     let (sender, control) = control_queue(|| ());
-    let (desired, receipts, told) = (Shared::default(), Shared::default(), Shared::default());
+    let (desired, receipts, told) = (Shared::<Offered>::default(), Shared::default(), Shared::default());
     let gate = DirectiveGate::new(
         Environment::parse("local").unwrap(),
         SlotId::parse("test").unwrap(),
         trusted(),
         number,
     );
+    let gate = Arc::new(Mutex::new(gate));
     Rig {
+        directives: Directives::new(DirectiveParts {
+            source: Box::new(Memory(Arc::clone(&desired))),
+            cache: cache.clone(),
+            gate: Arc::clone(&gate),
+            control: sender,
+            bell: Bell::default(),
+        }),
         follower: Follower::new(FollowerParts {
             source: Box::new(Memory(Arc::clone(&desired))),
             cache,
             options: options(1),
             accepted,
-            gate: Arc::new(Mutex::new(gate)),
-            control: sender,
+            gate,
             receipts: Box::new(Receipts(Arc::clone(&receipts))),
             keeper: Keeper::new(Arc::clone(&cell)),
             engine: Box::new(Rest(Arc::clone(&told))),
@@ -126,6 +137,11 @@ fn rig(cache: Option<Directory>, accepted: Option<Accepted>, number: Option<u64>
 }
 
 impl Rig {
+    fn look(&mut self) {
+        self.directives.look();
+        self.follower.look();
+    }
+
     fn offer(&self, made: &Made) {
         let mut desired = self.desired.lock().unwrap();
         desired.contract = Some(made.json.clone());
@@ -154,13 +170,13 @@ impl Rig {
 #[test]
 fn good_contracts_are_served_and_bad_ones_change_nothing() {
     let mut rig = rig(None, None, None);
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.adopt(), None);
     rig.offer(&made(1, 10));
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.adopt(), Some(10));
-    rig.follower.look();
-    rig.follower.look();
+    rig.look();
+    rig.look();
     assert_eq!(rig.outcomes(), ["serving 10 at 1010"]);
 
     let mut bad = made(2, 11);
@@ -169,21 +185,21 @@ fn good_contracts_are_served_and_bad_ones_change_nothing() {
         .replace("\"max_bar_age_s\": 60", "\"max_bar_age_s\": 61")
         .into_bytes();
     rig.offer(&bad);
-    rig.follower.look();
-    rig.follower.look();
+    rig.look();
+    rig.look();
     assert_eq!(rig.adopt(), Some(10));
     assert_eq!(rig.outcomes(), ["refused bad_signature"], "told once");
 
     rig.offer(&made(3, 9));
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.outcomes(), ["refused older_generation"]);
     rig.offer(&made(3, 10));
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.outcomes(), ["refused generation_taken"]);
     rig.offer(&made(3, 12));
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.adopt(), Some(12));
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.outcomes(), ["serving 12 at 1012"]);
     assert_eq!(rig.told.lock().unwrap().accepted, [10, 12]);
 }
@@ -192,11 +208,11 @@ fn good_contracts_are_served_and_bad_ones_change_nothing() {
 fn what_is_replaced_before_its_adoption_is_superseded() {
     let mut rig = rig(None, None, None);
     rig.offer(&made(1, 10));
-    rig.follower.look();
+    rig.look();
     rig.offer(&made(2, 11));
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.adopt(), Some(11));
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.outcomes(), ["superseded 10", "serving 11 at 1011"]);
 }
 
@@ -206,11 +222,11 @@ fn a_passing_failure_is_tried_again_and_told_once() {
     let good = made(1, 10);
     rig.desired.lock().unwrap().contract = Some(good.json.clone());
     for _ in 0..3 {
-        rig.follower.look();
+        rig.look();
     }
     assert_eq!(rig.outcomes(), ["refused not_available"]);
     rig.offer(&good);
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.adopt(), Some(10));
 }
 
@@ -223,7 +239,7 @@ fn an_engine_starts_from_its_cache_with_the_source_gone() {
     let mut first = rig(cache(), None, None);
     first.offer(&good);
     first.desired.lock().unwrap().directive = Some(directive(7, None));
-    first.follower.look();
+    first.look();
     assert_eq!(first.adopt(), Some(10));
     assert!(first.control.pop().is_some());
 
@@ -233,7 +249,7 @@ fn an_engine_starts_from_its_cache_with_the_source_gone() {
     };
     let mut second = rig(cache(), Some(accepted), Some(7));
     second.desired.lock().unwrap().gone = true;
-    second.follower.look();
+    second.look();
     assert_eq!(second.adopt(), Some(10));
     assert!(
         second.told.lock().unwrap().accepted.is_empty(),
@@ -259,12 +275,13 @@ fn an_engine_starts_from_its_cache_with_the_source_gone() {
     std::fs::write(&path, bytes).unwrap();
     let mut third = rig(cache(), Some(accepted), Some(7));
     third.offer(&good);
-    third.follower.look();
+    third.look();
     assert_eq!(third.adopt(), Some(10));
     assert_eq!(third.desired.lock().unwrap().fetched, 1);
 }
 
-fn directive(number: u64, contract: Option<ContractDigest>) -> Vec<u8> {
+/// One that halts.
+pub(super) fn directive(number: u64, contract: Option<ContractDigest>) -> Vec<u8> {
     let mut directive = Directive {
         schema_version: DirectiveV1,
         environment: Environment::parse("local").unwrap(),
@@ -287,8 +304,8 @@ fn each_directive_reaches_the_cores_once_and_in_order() {
     let mut rig = rig(None, None, Some(4));
     let mut say = |json: Vec<u8>| {
         rig.desired.lock().unwrap().directive = Some(json);
-        rig.follower.look();
-        rig.follower.look();
+        rig.look();
+        rig.look();
         std::iter::from_fn(|| rig.control.pop())
             .map(|pending| match pending.input {
                 Input::Directive { number, halted, .. } => (number, halted),
@@ -329,13 +346,13 @@ fn a_directive_that_names_no_contract_wants_none_also_after_a_restart() {
     let mut first = rig(cache(), None, None);
     assert_eq!(first.follower.desired(), Desired::Anything);
     first.desired.lock().unwrap().directive = Some(directive(5, None));
-    first.follower.look();
+    first.look();
     assert_eq!(first.follower.desired(), Desired::Nothing);
 
     let mut second = rig(cache(), None, Some(5));
     second.desired.lock().unwrap().gone = true;
     assert_eq!(second.follower.desired(), Desired::Unknown);
-    second.follower.look();
+    second.look();
     assert_eq!(second.follower.desired(), Desired::Nothing);
 }
 
@@ -346,20 +363,20 @@ fn a_directive_handed_in_by_an_operator_is_obeyed_and_cached() {
     let digest = Digest::of(b"another");
     let mut first = rig(cache(), None, Some(4));
     first.desired.lock().unwrap().directive = Some(directive(5, None));
-    first.follower.look();
+    first.look();
     let handed_in = directive(6, Some(digest));
     {
         let mut gate = first.follower.parts.gate.lock().unwrap();
         let checked = gate.check(&handed_in).unwrap();
         gate.accept(&checked, &handed_in);
     }
-    first.follower.look();
+    first.look();
     assert_eq!(first.follower.desired(), Desired::Contract(digest));
 
     // The source still has the older one.
     let mut second = rig(cache(), None, Some(6));
     second.desired.lock().unwrap().directive = Some(directive(5, None));
-    second.follower.look();
+    second.look();
     assert_eq!(second.follower.desired(), Desired::Contract(digest));
     assert!(second.control.pop().is_none(), "both are in the journal already");
 }
@@ -370,14 +387,14 @@ fn the_cached_contract_stands_in_only_for_a_source_that_is_gone() {
     let cache = || Some(Directory::new(&folder.path().join("cache")));
     let mut first = rig(cache(), None, None);
     first.offer(&made(1, 10));
-    first.follower.look();
+    first.look();
     assert_eq!(first.adopt(), Some(10));
 
     let mut second = rig(cache(), None, None);
-    second.follower.look();
+    second.look();
     assert_eq!(second.adopt(), None, "the source says that there is no contract");
     second.desired.lock().unwrap().gone = true;
-    second.follower.look();
+    second.look();
     assert_eq!(second.adopt(), Some(10));
 }
 
@@ -385,12 +402,12 @@ fn the_cached_contract_stands_in_only_for_a_source_that_is_gone() {
 fn a_core_that_cannot_catch_up_is_warmed_again_and_then_given_up() {
     let mut rig = rig(None, None, None);
     rig.offer(&made(1, 10));
-    rig.follower.look();
+    rig.look();
     for _ in 0..WARM_TRIES_MAX {
         rig.follower.parts.keeper.cell().newest().unwrap().note_behind();
-        rig.follower.look();
+        rig.look();
     }
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.told.lock().unwrap().warmed, WARM_TRIES_MAX as usize);
     assert_eq!(rig.outcomes(), ["refused warm_failed"]);
 }
@@ -400,19 +417,19 @@ fn a_contract_that_one_core_runs_is_warmed_until_all_do() {
     let mut rig = rig(None, None, None);
     rig.follower.parts.options.cores = 2;
     rig.offer(&made(1, 10));
-    rig.follower.look();
+    rig.look();
     rig.follower.parts.keeper.cell().newest().unwrap().note_adopted();
     let tries = 2 * WARM_TRIES_MAX;
     for _ in 0..tries {
         rig.follower.parts.keeper.cell().newest().unwrap().note_behind();
-        rig.follower.look();
+        rig.look();
     }
     assert_eq!(rig.told.lock().unwrap().warmed, 1 + tries as usize);
     assert_eq!(rig.outcomes(), [""; 0], "two models never go on side by side");
     let newest = rig.follower.parts.keeper.cell().newest().unwrap();
     newest.note_adopted();
     newest.note_adopted();
-    rig.follower.look();
+    rig.look();
     assert_eq!(rig.outcomes(), ["serving 10 at 1010"]);
 }
 

@@ -5,6 +5,8 @@
 pub mod app;
 #[path = "../../../control/tests/all/kit/database.rs"]
 pub mod database;
+#[path = "../../../control/tests/all/kit/described.rs"]
+pub mod described;
 #[path = "../../../control/tests/all/kit/http.rs"]
 pub mod http;
 #[path = "../../../control/tests/all/kit/postgres.rs"]

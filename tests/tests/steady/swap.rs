@@ -21,9 +21,8 @@ use engine::clock::Clock;
 use engine::core::CoreOptions;
 use engine::core::record::Record;
 use engine::drivers::load::fresh;
-use engine::edges::control::control_queue;
 use engine::follower::{
-    ContractSource, DirectiveGate, Engine, Follower, FollowerParts, Receipt, ReceiptSink,
+    ContractSource, DirectiveGate, Engine, Follower, FollowerParts, Looks as _, Receipt, ReceiptSink,
 };
 use strategy::onnx::testmodels::{nan_output, wrong_width};
 use strategy::policy::library;
@@ -71,9 +70,6 @@ struct Source(Arc<Mutex<Desired>>);
 impl ContractSource for Source {
     fn contract(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
         Ok(Some(self.0.lock().unwrap().contract.clone()))
-    }
-    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
-        Ok(None)
     }
     fn artifact(&mut self, hash: ArtifactHash, _: usize) -> Result<Vec<u8>, FetchError> {
         let desired = self.0.lock().unwrap();
@@ -263,7 +259,6 @@ fn follower(
         purpose: KeyPurpose::Contract,
         public_key: signing_key().public_key(),
     }]);
-    let (control, _) = control_queue(|| ());
     Follower::new(FollowerParts {
         source: Box::new(Source(Arc::clone(desired))),
         cache: None,
@@ -280,7 +275,6 @@ fn follower(
         },
         accepted: None,
         gate: Arc::new(Mutex::new(DirectiveGate::new(environment, slot, trusted, None))),
-        control,
         receipts: Box::new(Receipts(Arc::clone(receipts))),
         keeper: Keeper::new(Arc::clone(&rig.cell)),
         engine: Box::new(Rest {

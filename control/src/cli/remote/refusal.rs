@@ -135,6 +135,21 @@ mod tests {
     }
 
     #[test]
+    fn the_document_of_exit_codes_has_every_status_the_api_refuses_with() {
+        let refused = |status: &u16| Refusal::of(&reply(*status, true, "{}")).unwrap().exit().code();
+        let rows: String = crate::api::refusing()
+            .iter()
+            .map(|status| format!("| {status} | {} |\n", refused(status)))
+            .collect();
+        let table = format!("| HTTP | code |\n| ---: | ---: |\n{rows}\n");
+        let document = include_str!("../../../../docs/EXIT_CODES.md");
+        assert!(
+            document.contains(&table),
+            "docs/EXIT_CODES.md lacks this table:\n{table}"
+        );
+    }
+
+    #[test]
     fn what_is_no_problem_document_is_not_taken_for_one() {
         let body = r#"{"code": "forged", "detail": "page of a proxy"}"#;
         let refusal = Refusal::of(&reply(502, false, body)).unwrap();

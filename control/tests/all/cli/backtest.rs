@@ -80,6 +80,22 @@ impl Bench {
         words.extend(more);
         self.served.run(who, &words, "")
     }
+
+    /// Looks at the holdout and backtests that the server knows.
+    fn counted(&self) -> (usize, usize) {
+        let store = &self.served.test.app.store;
+        let instrument = "USDCOP".parse().unwrap();
+        let day = |text: &str| serde_json::from_value(text.into()).unwrap();
+        self.served.runtime.block_on(async {
+            let mut tx = store.begin().await.unwrap();
+            let looks = tx.looks(&instrument, day("2000-01-01"), day("2100-01-01")).await;
+            tx.commit().await.unwrap();
+            (
+                looks.unwrap().len(),
+                store.backtests(None, None, 100).await.unwrap().len(),
+            )
+        })
+    }
 }
 
 #[test]
@@ -224,5 +240,86 @@ fn what_does_not_belong_together_is_refused() {
         assert_eq!(said.code, code, "{more:?}: {}{}", said.out, said.err);
         assert!(said.err.contains(part), "{more:?}: {}", said.err);
         assert!(!home.join("out").exists(), "{more:?} left files");
+    }
+}
+
+#[test]
+fn a_counted_look_is_in_the_ledger_before_a_figure_is_shown() {
+    let Some(data) = data("control backtest counted by a served control") else {
+        return;
+    };
+    let mut bench = Bench::new(data);
+    bench.served.runtime.block_on(async {
+        user(&bench.served.test, "rita", &[Role::Researcher]).await;
+        user(&bench.served.test, "victor", &[Role::Viewer]).await;
+    });
+    bench.served.login("rita");
+    bench.served.login("victor");
+    let out = bench.served.home.path().join("out");
+    std::fs::write(bench.served.home.path().join("token"), "tvt_x").unwrap();
+    let away = ["--url", "http://127.0.0.1:1", "--token-file", "token"];
+    // Nobody there, nobody in particular, and somebody who may not: no figure, no file, no look.
+    for (who, more, code, part) in [
+        ("rita", &away[..], 69, "127.0.0.1:1"),
+        ("nobody", &[], 77, "control login"),
+        ("victor", &[], 77, "(forbidden, 403"),
+    ] {
+        let said = bench.run_as(who, more);
+        assert_eq!(said.code, code, "{who}: {}{}", said.out, said.err);
+        assert!(said.err.contains(part), "{who}: {}", said.err);
+        assert!(
+            said.out.is_empty() && !out.exists(),
+            "{who} was shown something: {}",
+            said.out
+        );
+        assert_eq!(bench.counted(), (0, 0), "{who}");
+    }
+    let uncounted = bench.run(&["--url", "http://127.0.0.1:1", "--unregistered", "--json"]);
+    assert_eq!(uncounted.code, 0, "{}", uncounted.err);
+    let uncounted = uncounted.json();
+    std::fs::remove_dir_all(&out).unwrap();
+
+    // The look is told first: it stays counted when the rest cannot be recorded, here for want of the experiment.
+    let unknown = bench.run_as("rita", &[]);
+    assert_eq!(unknown.code, 66, "{}{}", unknown.out, unknown.err);
+    assert!(
+        unknown.err.contains("(experiment_not_found, 404"),
+        "{}",
+        unknown.err
+    );
+    assert!(unknown.out.is_empty(), "{}", unknown.out);
+    assert_eq!(bench.counted(), (1, 0));
+
+    let registered = bench
+        .served
+        .run("rita", &["experiment", "register", "experiment.yaml"], "");
+    assert_eq!(registered.code, 0, "{}{}", registered.out, registered.err);
+    for _ in 0..2 {
+        let counted = bench.run_as("rita", &["--json"]);
+        assert_eq!(counted.code, 0, "{}{}", counted.out, counted.err);
+        let counted = counted.json();
+        assert_eq!(
+            (&counted["unregistered"], &counted["looks"]["number"]),
+            (&false.into(), &1.into())
+        );
+        assert_eq!(counted["fingerprint"], uncounted["fingerprint"]);
+        assert_eq!(bench.counted(), (1, 1), "the same look again is no other");
+        let id = counted["backtest_id"].as_str().unwrap();
+        let store = &bench.served.test.app.store;
+        let row = bench
+            .served
+            .runtime
+            .block_on(store.backtest(id))
+            .unwrap()
+            .unwrap();
+        assert_eq!(serde_json::json!(row.metrics), counted["metrics"]);
+        assert_eq!(row.created_by.as_str(), "rita");
+        for file in ["equity.parquet", "trades.parquet", "metrics.json"] {
+            let bytes = std::fs::read(out.join(file)).unwrap();
+            assert!(
+                !String::from_utf8_lossy(&bytes).contains("unregistered: "),
+                "{file}"
+            );
+        }
     }
 }

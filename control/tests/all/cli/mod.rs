@@ -7,9 +7,11 @@ mod backtest;
 mod export;
 mod ingest;
 mod jobs;
+mod models;
 mod people;
 mod refusals;
 mod registry;
+mod terminal;
 mod votes;
 
 use std::io::Write as _;
@@ -52,6 +54,10 @@ impl Said {
 
 impl Served {
     pub fn start() -> Self {
+        Self::start_with(async || app(database::sqlite().await))
+    }
+
+    pub fn start_with(make: impl AsyncFnOnce() -> TestApp) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -59,7 +65,7 @@ impl Served {
             .unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (test, url) = runtime.block_on(async {
-            let test = app(database::sqlite().await);
+            let test = make().await;
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
             let until = async {
@@ -88,20 +94,28 @@ impl Served {
         self.home.path().join(format!("{who}.json"))
     }
 
-    /// Runs `control` as somebody; of the outside environment only the way to ONNX Runtime is seen.
+    /// `control` as somebody; of the outside environment only the way to ONNX Runtime is seen.
+    pub fn command(&self, who: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_control"));
+        command
+            .args(words)
+            .current_dir(self.home.path())
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| SEEN.iter().any(|seen| *seen == name)))
+            .env("CONTROL_URL", &self.url)
+            .env("CONTROL_SESSION", self.login_file(who));
+        command
+    }
+
+    /// Runs it.
     pub fn run(&self, who: &str, words: &[&str], stdin: &str) -> Said {
         self.run_with(who, words, stdin, &[])
     }
 
     /// The same with more in its environment.
     pub fn run_with(&self, who: &str, words: &[&str], stdin: &str, env: &[(&str, &str)]) -> Said {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_control"))
-            .args(words)
-            .current_dir(self.home.path())
-            .env_clear()
-            .envs(std::env::vars_os().filter(|(name, _)| SEEN.iter().any(|seen| *seen == name)))
-            .env("CONTROL_URL", &self.url)
-            .env("CONTROL_SESSION", self.login_file(who))
+        let mut child = self
+            .command(who, words)
             .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::app::{TestApp, person};
+use super::described::assert_described;
 
 /// Everybody's.
 pub const PASSWORD: &str = "correct horse battery";
@@ -78,10 +79,12 @@ pub async fn call(test: &TestApp, who: &Who, method: &str, path: &str, body: Opt
     let response = api::router(test.app.clone()).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    assert_described(method, path, parts.status.as_u16(), &parts.headers, &text);
     Answer {
         status: parts.status,
         headers: parts.headers,
-        text: String::from_utf8_lossy(&bytes).into_owned(),
+        text,
     }
 }
 

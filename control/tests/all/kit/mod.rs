@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod database;
+pub mod described;
 pub mod http;
 pub mod market;
 pub mod models;

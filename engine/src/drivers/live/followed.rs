@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::clock::SharedClock;
 use crate::config::{ContractFrom, EngineConfig};
 use crate::follower::control::{self, ControlError, ControlParts, Heartbeat, Outbox, Vitals};
-use crate::follower::{Bell, ContractSource, DirectiveGate, Directory};
+use crate::follower::{Bell, ContractSource, DirectiveGate, DirectiveSource, Directory};
 use crate::metrics::Metrics;
 
 /// What a source needs of the engine.
@@ -37,6 +37,8 @@ pub struct FollowedParts<'a> {
 pub struct Followed {
     /// For the follower.
     pub source: Box<dyn ContractSource>,
+    /// For who takes directives.
+    pub directives: Box<dyn DirectiveSource>,
     /// To the control plane, where one is followed.
     pub outbox: Option<Outbox>,
 }
@@ -52,12 +54,13 @@ pub fn followed(parts: FollowedParts<'_>) -> Result<Followed, ControlError> {
         (ContractFrom::Directory(directory), _) => {
             return Ok(Followed {
                 source: Box::new(Directory::new(directory)),
+                directives: Box::new(Directory::new(directory)),
                 outbox: None,
             });
         }
         (ContractFrom::Control, None) => unreachable!("settings without [control] were refused"),
     };
-    let (source, outbox) = control::start(ControlParts {
+    let following = control::start(ControlParts {
         config: control.clone(),
         engine_id: config.engine_id.clone(),
         slot: config.slot.clone(),
@@ -75,8 +78,9 @@ pub fn followed(parts: FollowedParts<'_>) -> Result<Followed, ControlError> {
         seed: parts.clock.now().0.unsigned_abs() ^ u64::from(std::process::id()),
     })?;
     Ok(Followed {
-        source: Box::new(source),
-        outbox: Some(outbox),
+        source: Box::new(following.source),
+        directives: Box::new(following.directives),
+        outbox: Some(following.outbox),
     })
 }
 

@@ -51,7 +51,9 @@ use crate::edges::positions::PositionDesk;
 use crate::edges::server::{Parts, ServerHandle, ServerOptions, SignalServer};
 use crate::edges::tokens::Tokens;
 use crate::feeds::FeedLimits;
-use crate::follower::{Bell, DirectiveGate, Directory, Follower, FollowerParts, spawn};
+use crate::follower::{
+    Bell, DirectiveGate, DirectiveParts, Directives, Directory, Follower, FollowerParts, Looks as _, spawn,
+};
 use crate::journal::{JournalOptions, Syncer};
 use crate::limits::{FOLLOWER_PERIOD_MS, HALT_FILE_PERIOD_MS};
 use crate::metrics::Metrics;
@@ -78,6 +80,7 @@ pub struct Live {
     runtime: tokio::runtime::Runtime,
     driver: JoinHandle<Result<(), LiveEnd>>,
     follower: JoinHandle<Follower>,
+    directives: JoinHandle<Directives>,
     bell: Bell,
     stop: Arc<watch::Sender<bool>>,
     ended: watch::Receiver<bool>,
@@ -233,9 +236,17 @@ impl Live {
             generation,
             clock: Arc::clone(&clock),
         };
+        let cache = Directory::new(&dir.join("cache"));
+        let mut directives = Directives::new(DirectiveParts {
+            source: followed.directives,
+            cache: Some(cache.clone()),
+            gate: Arc::clone(&gate),
+            control: control.clone(),
+            bell: bell.clone(),
+        });
         let mut follower = Follower::new(FollowerParts {
             source: followed.source,
-            cache: Some(Directory::new(&dir.join("cache"))),
+            cache: Some(cache),
             options: BuildOptions {
                 serves: Some(Serves {
                     environment: config.environment.clone(),
@@ -251,7 +262,6 @@ impl Live {
                 .generation
                 .map(|(generation, digest)| Accepted { generation, digest }),
             gate: Arc::clone(&gate),
-            control: control.clone(),
             receipts: Box::new(CountedReceipts::new(
                 Arc::clone(&metrics),
                 Arc::clone(&clock),
@@ -260,7 +270,10 @@ impl Live {
             keeper: Keeper::new(cell),
             engine: Box::new(engine),
         });
+        // What is wanted is known before the contract is looked for, and what was ordered meanwhile is there before the first bar.
+        directives.look();
         follower.look();
+        directives.look();
         let writer = starting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let writer = writer.unwrap_or_else(|| unreachable!("only this function takes it"));
         let held: Vec<Option<UtcMillis>> = core_options
@@ -332,11 +345,13 @@ impl Live {
             let (clock, metrics) = (Arc::clone(&options.clock), Arc::clone(&metrics));
             runtime.spawn(file.run(daily, clock, metrics));
         }
+        let directives = spawn(directives, bell.clone(), period).map_err(system("thread"))?;
         let follower = spawn(follower, bell.clone(), period).map_err(system("thread"))?;
         Ok(Self {
             runtime,
             driver,
             follower,
+            directives,
             bell,
             stop: Arc::new(stop),
             ended,
@@ -365,7 +380,7 @@ impl Live {
         &self.metrics
     }
 
-    /// Makes the contract follower look now.
+    /// Makes the followers look now.
     pub fn look_for_contract(&self) {
         self.bell.ring();
     }
@@ -394,8 +409,9 @@ impl Live {
             Err(end) => self.hub.fault(end.fault()),
         }
         self.runtime.block_on(self.server.stop());
-        // The follower ends with its present look; a panic of its thread was reported by the hook.
+        // They end with their present look; a panic of their threads was reported by the hook.
         drop(self.follower.join());
+        drop(self.directives.join());
         outcome
     }
 }

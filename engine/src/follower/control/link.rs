@@ -1,13 +1,14 @@
 //! What is known of the slot's desired state, and the task that keeps it known.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contracts::ids::SlotId;
 use contracts::limits::CONTRACT_BYTES_MAX;
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::client::{AskError, Client};
@@ -66,7 +67,11 @@ pub(super) struct Link {
     metrics: Arc<Metrics>,
     clock: SharedClock,
     known: Mutex<Known>,
+    /// Told when the contract is another.
+    contract: watch::Sender<()>,
     first: Condvar,
+    /// The first answer has been waited for.
+    waited: AtomicBool,
     /// What failed last and how, until it succeeds: told once.
     failing: Mutex<BTreeMap<&'static str, &'static str>>,
 }
@@ -86,7 +91,9 @@ impl Link {
             metrics,
             clock,
             known: Mutex::default(),
+            contract: watch::Sender::new(()),
             first: Condvar::new(),
+            waited: AtomicBool::new(false),
             failing: Mutex::default(),
         }
     }
@@ -103,8 +110,16 @@ impl Link {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the end of the first attempt, at most so long.
+    /// Says when the contract is another.
+    pub(super) fn contract_changes(&self) -> watch::Receiver<()> {
+        self.contract.subscribe()
+    }
+
+    /// Waits for the end of the first attempt, at most so long; once.
     pub(super) fn wait_for_first(&self, at_most: Duration) {
+        if self.waited.swap(true, Ordering::Relaxed) {
+            return;
+        }
         drop(
             self.first
                 .wait_timeout_while(self.known(), at_most, |known| !known.asked),
@@ -169,6 +184,9 @@ impl Link {
             let mut known = self.known();
             known.asked = true;
             let contract = known.contract.renew(contract);
+            if contract {
+                self.contract.send_replace(());
+            }
             known.directive.renew(directive) || contract
         };
         self.first.notify_all();

@@ -1,12 +1,13 @@
 //! The control plane as the source of desired state, and where receipts and heartbeats go.
 //!
 //! ```text
-//! control plane ──events──▶ link task ──contract, directive──▶ [`ControlSource`] ──▶ follower (its own thread)
-//!               ◀─receipts, heartbeats── report task ◀──────── [`Outbox`] ◀──────────┘
+//! control plane ──events──▶ link task ──directive──▶ [`ControlDirectives`] ──▶ directives (a thread)
+//!                                     └─contract──▶ [`ControlSource`] ──▶ contract follower (a thread)
+//!               ◀─receipts, heartbeats── report task ◀── [`Outbox`] ◀──────┘
 //! ```
-//! Both tasks live on the edges' runtime; the follower only reads what the link task has fetched. Artifacts it fetches itself: a control
-//! plane that hangs holds up the new contract, and directives with it, for at most the time of a build and of one artifact. What is
-//! fetched is believed by nobody: the follower verifies signatures and hashes.
+//! Both tasks live on the edges' runtime; who follows only reads what the link task has fetched. Artifacts the contract follower fetches
+//! itself: a control plane that hangs holds up the contract they are for, no directive, and no newer contract, which ends the fetch. What
+//! is fetched is believed by nobody: signatures and hashes are verified.
 //!
 //! Every request is a connection of its own: there is none that could have died unnoticed, but for the stream of events, which is
 //! given up after [`CONTROL_IDLE_MS`] of silence. While there is no stream, the documents are asked for at every attempt to open one;
@@ -23,7 +24,7 @@ mod token;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use contracts::hash::ArtifactHash;
@@ -34,10 +35,10 @@ use tokio::time::Instant;
 
 use self::address::Address;
 use self::client::{AskError, Client};
-use self::link::{Document, Link};
+use self::link::{Document, Known, Link};
 pub use self::report::{Heartbeat, Outbox, Vitals};
 pub use self::token::TokenFileError;
-use super::{Bell, ContractSource};
+use super::{Bell, ContractSource, DirectiveSource};
 use crate::bundle::FetchError;
 use crate::clock::SharedClock;
 use crate::config::ControlConfig;
@@ -116,11 +117,21 @@ pub struct ControlParts {
     pub seed: u64,
 }
 
-/// Begins to follow: the source for the follower, and where it puts receipts.
+/// The control plane, as an engine follows it.
+pub struct Following {
+    /// For the contract follower.
+    pub source: ControlSource,
+    /// For who takes directives.
+    pub directives: ControlDirectives,
+    /// Where receipts are put.
+    pub outbox: Outbox,
+}
+
+/// Begins to follow.
 ///
 /// # Errors
 /// [`ControlError`]; a control plane that does not answer is none.
-pub fn start(parts: ControlParts) -> Result<(ControlSource, Outbox), ControlError> {
+pub fn start(parts: ControlParts) -> Result<Following, ControlError> {
     let ControlConfig {
         url,
         token_file,
@@ -147,7 +158,11 @@ pub fn start(parts: ControlParts) -> Result<(ControlSource, Outbox), ControlErro
             _ = stopped.wait_for(|stopped| *stopped) => {}
         }
     });
+    let directives = ControlDirectives {
+        link: Arc::clone(&link),
+    };
     let source = ControlSource {
+        contract_seen: link.contract_changes(),
         link,
         runtime: parts.runtime,
         stopped: parts.stopped,
@@ -157,50 +172,67 @@ pub fn start(parts: ControlParts) -> Result<(ControlSource, Outbox), ControlErro
             parts.seed ^ 1,
         ),
         not_before: None,
-        waited: false,
     };
-    Ok((source, outbox))
+    Ok(Following {
+        source,
+        directives,
+        outbox,
+    })
 }
 
-/// What the link task knows, as the follower asks for it.
+/// The directive the link task knows.
+#[derive(Clone)]
+pub struct ControlDirectives {
+    link: Arc<Link>,
+}
+
+impl DirectiveSource for ControlDirectives {
+    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        answer(&known(&self.link).directive)
+    }
+}
+
+/// At the start the first answer is waited for, once and for a bounded time: what is wanted now rather than what the cache has.
+fn known(link: &Link) -> MutexGuard<'_, Known> {
+    link.wait_for_first(Duration::from_millis(CONTROL_FIRST_WAIT_MS));
+    link.known()
+}
+
+fn answer(document: &Document) -> Result<Option<Vec<u8>>, FetchError> {
+    match document {
+        Document::Unasked => Err(unavailable("the control plane has not answered yet")),
+        Document::Absent => Ok(None),
+        Document::Present(bytes) => Ok(Some(bytes.clone())),
+    }
+}
+
+/// The contract the link task knows; its artifacts are fetched.
 pub struct ControlSource {
     link: Arc<Link>,
+    /// Changes when the contract is another than the one that was given last.
+    contract_seen: watch::Receiver<()>,
     runtime: Handle,
     stopped: watch::Receiver<bool>,
     /// Between attempts to fetch artifacts that cannot be had.
     backoff: Backoff,
     not_before: Option<Instant>,
-    /// The first answer has been waited for.
-    waited: bool,
 }
 
 impl ControlSource {
-    /// At the start the first answer is waited for, once and for a bounded time: the model of now rather than that of the cache.
-    fn known(&mut self, which: fn(&link::Known) -> &Document) -> Result<Option<Vec<u8>>, FetchError> {
-        if !std::mem::replace(&mut self.waited, true) {
-            self.link
-                .wait_for_first(Duration::from_millis(CONTROL_FIRST_WAIT_MS));
-        }
-        match which(&self.link.known()) {
-            Document::Unasked => Err(unavailable("the control plane has not answered yet")),
-            Document::Absent => Ok(None),
-            Document::Present(bytes) => Ok(Some(bytes.clone())),
-        }
-    }
-
     fn fetch(&self, hash: ArtifactHash, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
-        let mut stopped = self.stopped.clone();
+        let (mut stopped, mut seen) = (self.stopped.clone(), self.contract_seen.clone());
         let path = format!("/api/artifacts/{hash}");
         let within = Duration::from_millis(CONTROL_ARTIFACT_WITHIN_MS);
         let asked = self.runtime.block_on(async {
             tokio::select! {
-                asked = self.link.client().get(&path, bytes_max, within) => Some(asked),
-                _ = stopped.wait_for(|stopped| *stopped) => None,
+                asked = self.link.client().get(&path, bytes_max, within) => Ok(asked),
+                _ = stopped.wait_for(|stopped| *stopped) => Err(unavailable("the engine is stopping")),
+                // The sender lives as long as the link.
+                Ok(()) = seen.changed() => Err(FetchError::Replaced),
             }
         });
-        match asked {
-            None => Err(unavailable("the engine is stopping")),
-            Some(Ok(bytes)) => {
+        match asked? {
+            Ok(bytes) => {
                 self.link.answered(ARTIFACT);
                 // Another answer may come the next time; what is handed on as wrong is refused for good.
                 if ArtifactHash::of(&bytes) != hash {
@@ -208,7 +240,7 @@ impl ControlSource {
                 }
                 Ok(bytes)
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 self.link.failed(ARTIFACT, &error);
                 Err(match error {
                     AskError::Refused { status: 404, .. } => FetchError::Missing,
@@ -226,11 +258,10 @@ fn unavailable(why: &'static str) -> FetchError {
 
 impl ContractSource for ControlSource {
     fn contract(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
-        self.known(|known| &known.contract)
-    }
-
-    fn directive(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
-        self.known(|known| &known.directive)
+        let known = known(&self.link);
+        // It changes under the same lock.
+        self.contract_seen.mark_unchanged();
+        answer(&known.contract)
     }
 
     /// After a failure nothing is asked for until the wait is over: the follower looks twice a second.
@@ -243,7 +274,7 @@ impl ContractSource for ControlSource {
         }
         let fetched = self.fetch(hash, bytes_max);
         self.not_before = match &fetched {
-            Ok(_) => {
+            Ok(_) | Err(FetchError::Replaced) => {
                 self.backoff.reset();
                 None
             }
