@@ -100,7 +100,7 @@ fn whole(
         norm_stats: &dataset.norm_stats,
     };
     let options = TrainOptions {
-        threads: 2,
+        threads: 1,
         checkpoint: None,
     };
     let trained = train(&plan, &options, &mut |_| ControlFlow::Continue(()))?;
