@@ -2,6 +2,8 @@
 
 #[path = "all/core/mod.rs"]
 mod core;
+#[path = "all/demos.rs"]
+mod demos;
 #[path = "all/feeds/mod.rs"]
 mod feeds;
 #[path = "all/fuzz.rs"]
