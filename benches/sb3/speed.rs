@@ -131,7 +131,7 @@ fn measure(threads: usize, steps: u64) -> Result<(), Failure> {
     // From the first update on: observing the market once is no step.
     let mut began: Option<(Instant, u64)> = None;
     let mut rate = None;
-    train(&plan, &options, &mut |progress| {
+    let trained = train(&plan, &options, &mut |progress| {
         let (since, from) = *began.get_or_insert_with(|| (Instant::now(), progress.point.steps));
         if progress.point.steps > from {
             rate = Some((progress.point.steps - from) as f64 / since.elapsed().as_secs_f64());

@@ -108,7 +108,7 @@ impl<'a> Environment<'a> {
             bars,
             features: vec![0.0; window.strategy.width()],
         };
-        environment.to_decision();
+        environment.walk_on();
         environment
     }
 
@@ -173,7 +173,7 @@ impl<'a> Environment<'a> {
         let end = if self.walk.ruined.is_some() {
             Some(End::Ruined)
         } else {
-            self.to_decision();
+            self.walk_on();
             if self.at == steps.len() {
                 Some(End::Finished)
             } else {
@@ -213,7 +213,7 @@ impl<'a> Environment<'a> {
     }
 
     /// Opens bars until one can be decided on.
-    fn to_decision(&mut self) {
+    fn walk_on(&mut self) {
         while let Some(step) = self.window.prepared.steps.get(self.at) {
             self.seen = self.walk.open(step);
             self.tally.opened(

@@ -217,7 +217,7 @@ impl Checkpoint {
         fs::rename(&beside, path)?;
         // The new name is on the disk when its folder is.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
         Ok(())
     }
 }
