@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use testkit::process::{Process, Watch, binary};
+use testkit::shared::shared_file;
 
 use crate::kit::database::{Database, sqlite};
 use crate::place::Place;
@@ -49,22 +50,27 @@ struct Desk {
 }
 
 impl Desk {
-    /// With the bars of a generated market in the store.
-    async fn new() -> Self {
+    /// With an empty store.
+    async fn bare(experiment: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = sqlite().await;
         let served = serve(folder.path(), &database, "[markets.USDCOP]\nstore = true\n");
         let engine = served.people().await;
         let ada = served.login("ada").await;
         let token = served.token(&ada, "rita", "research:write", None).await;
-        std::fs::write(folder.path().join("experiment.yaml"), EXPERIMENT).unwrap();
-        let desk = Self {
+        std::fs::write(folder.path().join("experiment.yaml"), experiment).unwrap();
+        Self {
             folder,
             _database: database,
             served,
             token,
             engine,
-        };
+        }
+    }
+
+    /// With the bars of a generated market in the store.
+    async fn new() -> Self {
+        let desk = Self::bare(EXPERIMENT).await;
         let (market, features) = (desk.path("market"), config("features/technical_8.yaml"));
         let words = [
             "synthetic",
@@ -82,14 +88,14 @@ impl Desk {
         run(generate);
         let source = desk.path("source.yaml");
         std::fs::write(&source, SOURCE).unwrap();
-        let mut ingest = desk.control(&["ingest", "bars"]);
-        ingest
-            .arg("--source")
-            .arg(source)
-            .arg("--file")
-            .arg(market.join("USDCOP.csv"));
-        run(ingest);
+        desk.ingest("bars", &source, &market.join("USDCOP.csv"));
         desk
+    }
+
+    fn ingest(&self, kind: &str, source: &Path, file: &Path) {
+        let mut ingest = self.control(&["ingest", kind]);
+        ingest.arg("--source").arg(source).arg("--file").arg(file);
+        run(ingest);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -265,5 +271,53 @@ async fn a_chain_that_is_killed_anywhere_goes_on_and_ends_as_one_that_was_not() 
     ] {
         let found = desk.list(&rita, path, name).await;
         assert_eq!(found.len(), 1, "{found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shipped_baseline_on_the_real_bars_ends_in_an_honest_proposal() {
+    let test = "the shipped baseline on the real bars";
+    let (Some(bars), Some(daily)) = (
+        shared_file(test, "usdcop_5m.csv.gz"),
+        shared_file(test, "macro_daily.csv"),
+    ) else {
+        return;
+    };
+    let yaml = std::fs::read_to_string(config("experiments/usdcop_ppo_baseline.yaml")).unwrap();
+    let shorter = yaml.replace("total_timesteps: 500000", "total_timesteps: 32768");
+    assert_ne!(shorter, yaml);
+    let desk = Desk::bare(&shorter).await;
+    desk.ingest("bars", &config("sources/usdcop_twelvedata.yaml"), &bars);
+    desk.ingest("macro", &config("sources/macro_investing_fred.yaml"), &daily);
+    let proposed = run(desk.chain("work"));
+    let vera = desk.served.login("vera").await;
+    let (proposal, _) = desk.served.proposal(&vera, 1).await;
+    assert_eq!(proposal["proposal_id"], proposed["proposal_id"]);
+    let evidence = &proposal["evidence"];
+    // Whatever it says, it says it of the whole window, with the costs of the experiment and what the trades could have borne.
+    assert!(
+        ["PROMOTE", "REVIEW", "REJECT"].contains(&proposal["recommendation"].as_str().unwrap()),
+        "{proposal}"
+    );
+    assert_eq!(evidence["settings"]["transaction_cost_bps"], 75.0, "{evidence}");
+    let metrics = &evidence["metrics"];
+    let traded = metrics["total_trades"].as_u64().unwrap() > 0;
+    assert_eq!(
+        metrics["break_even_cost_bps"]["value"].is_number(),
+        traded,
+        "{metrics}"
+    );
+    let criteria = evidence["criteria"].as_array().unwrap();
+    for name in [
+        "min_sharpe",
+        "max_drawdown",
+        "min_win_rate",
+        "min_trades",
+        "min_dsr",
+    ] {
+        assert!(
+            criteria.iter().any(|row| row["name"] == name),
+            "{name}: {criteria:?}"
+        );
     }
 }
