@@ -140,7 +140,8 @@ fn measure(threads: usize, steps: u64) -> Result<(), Failure> {
     })?;
     let rate = rate.ok_or("too few steps for a figure")?;
     println!(
-        "built-in PPO, {ENVIRONMENTS} environments, {threads} threads, evaluations included: {rate:.0} steps/s"
+        "built-in PPO, {ENVIRONMENTS} environments, {threads} threads, {} steps, evaluations included: {rate:.0} steps/s",
+        trained.steps
     );
     Ok(())
 }
