@@ -1,11 +1,13 @@
 //! The OpenAPI document, made from the routes themselves; `control/openapi.json` is its committed copy.
 
+use std::collections::BTreeMap;
+
 use utoipa::PartialSchema as _;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApiBuilder, PathsBuilder, Ref, Required,
+    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApiBuilder, PathsBuilder, Ref, Required, Response,
     ResponseBuilder,
 };
 
@@ -20,6 +22,7 @@ use super::{Route, rows};
 #[must_use]
 pub fn document() -> String {
     let mut paths = PathsBuilder::new();
+    let mut refusals = BTreeMap::new();
     for row in rows() {
         let method = match row.method {
             axum::http::Method::POST => HttpMethod::Post,
@@ -27,10 +30,14 @@ pub fn document() -> String {
             _ => HttpMethod::Get,
         };
         let path = row.path;
-        paths = paths.path(path, utoipa::openapi::PathItem::new(method, operation(row)));
+        paths = paths.path(
+            path,
+            utoipa::openapi::PathItem::new(method, operation(row, &mut refusals)),
+        );
     }
     let components = ComponentsBuilder::new()
         .schema("Problem", Problem::schema())
+        .responses_from_iter(refusals)
         .build();
     let info = InfoBuilder::new()
         .title("Twovote control plane")
@@ -46,7 +53,8 @@ pub fn document() -> String {
     text
 }
 
-fn operation(row: Route) -> utoipa::openapi::path::Operation {
+/// What a row does; refusals, which many rows share, are named here and described once, in `refusals`.
+fn operation(row: Route, refusals: &mut BTreeMap<String, Response>) -> utoipa::openapi::path::Operation {
     let mut operation = OperationBuilder::new()
         .summary(Some(row.summary))
         .description(Some(who(row.access)));
@@ -58,7 +66,12 @@ fn operation(row: Route) -> utoipa::openapi::path::Operation {
         operation = operation.response(status.to_string(), done);
     }
     for (status, codes) in row.refusals() {
-        operation = operation.response(status.to_string(), refused(status, &codes));
+        let name = match codes.as_slice() {
+            [] => format!("{status}-any"),
+            codes => format!("{status}-{}", codes.join("-")),
+        };
+        operation = operation.response(status.to_string(), Ref::from_response_name(&name));
+        refusals.entry(name).or_insert_with(|| refused(status, &codes));
     }
     for name in row
         .path
@@ -89,7 +102,7 @@ fn operation(row: Route) -> utoipa::openapi::path::Operation {
 }
 
 /// A refusal: a problem document (RFC 9457) with one of these codes; with any where none is listed.
-fn refused(status: u16, codes: &[&str]) -> ResponseBuilder {
+fn refused(status: u16, codes: &[&str]) -> Response {
     let problem = Ref::from_schema_name("Problem");
     let content = if codes.is_empty() {
         ContentBuilder::new().schema(Some(problem))
@@ -103,6 +116,7 @@ fn refused(status: u16, codes: &[&str]) -> ResponseBuilder {
     ResponseBuilder::new()
         .description(words(status))
         .content("application/problem+json", content.build())
+        .build()
 }
 
 /// HTTP's words for a status.

@@ -23,6 +23,15 @@ fn path_of(path: &str) -> Option<&'static str> {
         .min_by_key(|template| template.matches('{').count())
 }
 
+/// What an operation answers with this status; a refusal that many share stands among the document's components.
+pub fn response<'a>(document: &'a Value, operation: &'a Value, status: &str) -> &'a Value {
+    let named = &operation["responses"][status];
+    match named["$ref"].as_str() {
+        Some(name) => document.pointer(name.trim_start_matches('#')).unwrap(),
+        None => named,
+    }
+}
+
 /// Fails unless the document knows this answer: its status, the kind of its body, and the code of a refusal.
 pub fn assert_described(method: &str, path: &str, status: u16, headers: &HeaderMap, body: &str) {
     let said = format!("{method} {path} answered {status}: {body}");
@@ -30,7 +39,7 @@ pub fn assert_described(method: &str, path: &str, status: u16, headers: &HeaderM
     let Some(operation) = operation.filter(|operation| operation.is_object()) else {
         return assert!(status == 404 || status == 405, "{said}");
     };
-    let response = &operation["responses"][status.to_string()];
+    let response = response(&DOCUMENT, operation, &status.to_string());
     assert!(response.is_object(), "the document knows no such status: {said}");
     let kind = headers.get("content-type").map(|kind| kind.to_str().unwrap());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default());
