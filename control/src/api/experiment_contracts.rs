@@ -45,6 +45,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "experiment_no_yaml",
                 "experiment_invalid",
                 "feature_contract_unusable",
+                "reward_invalid",
                 "unknown_slot",
                 "instrument_not_in_slot",
             ],
@@ -150,9 +151,10 @@ impl From<RegisterError> for Problem {
                 line: fault.line().and_then(|line| u32::try_from(line).ok()),
                 ..Self::new(422, error.code(), &error)
             },
-            RegisterError::Contract(_) | RegisterError::UnknownSlot(_) | RegisterError::Instrument { .. } => {
-                Self::new(422, error.code(), &error)
-            }
+            RegisterError::Contract(_)
+            | RegisterError::Reward(_)
+            | RegisterError::UnknownSlot(_)
+            | RegisterError::Instrument { .. } => Self::new(422, error.code(), &error),
             RegisterError::Differs { changes, .. } => Self {
                 changes: Some(changes.iter().map(|change| json!(change)).collect()),
                 ..Self::new(409, error.code(), &error)

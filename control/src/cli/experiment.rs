@@ -11,6 +11,7 @@ use super::remote::{Call, ServerArgs, Who};
 use super::table::{fields, table};
 use super::{CliError, Exit, OrExit};
 use crate::clock::{Clock as _, SystemClock};
+use crate::experiments::check_reward;
 
 /// Experiments.
 #[derive(Debug, clap::Args)]
@@ -175,6 +176,11 @@ fn check(args: &CheckArgs, out: Sink<'_>) -> Result<(), CliError> {
     let yaml = read(&args.file)?;
     match ExperimentContract::from_yaml(&yaml, &name, &args.features, SystemClock.now()) {
         Ok(contract) => {
+            check_reward(&contract).or_exit(
+                Exit::Data,
+                format!("{name} cannot be trained by the built-in trainer"),
+                "docs/REWARD.md lists every parameter",
+            )?;
             let document = json!({
                 "ok": true, "contract_id": contract.contract_id, "slot": contract.frozen.slot,
                 "config_hash": contract.config_hash, "source_hash": contract.source_hash,

@@ -4,7 +4,7 @@ mod register;
 
 use contracts::ids::{ContractId, ExperimentName};
 
-pub use self::register::{Register, RegisterError, Registered, contract_of, register};
+pub use self::register::{Register, RegisterError, Registered, check_reward, contract_of, register};
 use crate::app::App;
 use crate::limits::EXPERIMENTS_LISTED_MAX;
 use crate::store::{ExperimentRow, StoreError};

@@ -1,11 +1,13 @@
 //! Registering: the same content again changes nothing, other content under the same name and version is refused with what differs.
 
+use contracts::experiment::TrainingSection;
 use contracts::experiment::contract::{ExperimentContract, ExperimentContractError, ExperimentContractV1};
 use contracts::experiment::diff::Change;
 use contracts::hash::Digest;
 use contracts::ids::{ContractId, InstrumentId, PersonId, SlotId};
 use contracts::jcs;
 use serde_json::json;
+use training::reward::{Reward, RewardError};
 
 use crate::app::App;
 use crate::audit::{self, Action, AppendError, Event};
@@ -40,6 +42,9 @@ pub enum RegisterError {
     /// The file, or the feature contract it names.
     #[error(transparent)]
     Contract(#[from] ExperimentContractError),
+    /// The built-in trainer does not know its reward.
+    #[error(transparent)]
+    Reward(#[from] RewardError),
     /// The slot is not in the settings.
     #[error("slot {0} is not in control.toml: add it with its environment and instruments")]
     UnknownSlot(SlotId),
@@ -77,6 +82,7 @@ impl RegisterError {
         match self {
             Self::Forbidden => "forbidden",
             Self::Contract(error) => error.code(),
+            Self::Reward(_) => "reward_invalid",
             Self::UnknownSlot(_) => "unknown_slot",
             Self::Instrument { .. } => "instrument_not_in_slot",
             Self::Differs { .. } => "experiment_differs",
@@ -105,6 +111,7 @@ pub async fn register(app: &App, actor: &Actor, request: &Register) -> Result<Re
     }
     let now = app.now();
     let contract = ExperimentContract::from_yaml(&request.yaml, &request.file, &app.config.features, now)?;
+    check_reward(&contract)?;
     let settings = slot_settings(app, &contract)?;
     let row = row(contract, &actor.person);
     let mut tx = app.store.begin().await?;
@@ -128,6 +135,18 @@ pub async fn register(app: &App, actor: &Actor, request: &Register) -> Result<Re
         experiment: row,
         created: true,
     })
+}
+
+/// That the built-in trainer knows every parameter of the reward; a program of one's own reads them as it likes.
+///
+/// # Errors
+/// [`RewardError`] naming the parameter.
+pub fn check_reward(contract: &ExperimentContract) -> Result<(), RewardError> {
+    let frozen = &contract.frozen;
+    match frozen.training {
+        TrainingSection::Ppo(_) => Reward::new(&frozen.reward, &(&frozen.environment).into()).map(drop),
+        TrainingSection::Command { .. } => Ok(()),
+    }
 }
 
 fn slot_settings<'a>(app: &'a App, contract: &ExperimentContract) -> Result<&'a SlotConfig, RegisterError> {

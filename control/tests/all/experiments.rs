@@ -132,6 +132,7 @@ fn who_may_not_register_and_what_has_no_slot_leaves_nothing_behind() {
                 "instrument_not_in_slot",
             ),
             ("pnl: 0.5", "pnl: 0.6", "experiment_invalid"),
+            ("reward:\n", "reward:\n  params: {bogus: 1.0}\n", "reward_invalid"),
             (
                 "contract: usdcop_15",
                 "contract: nowhere",
