@@ -1,6 +1,7 @@
 //! How the demos end: per seed a generated market, its dataset, the built-in trainer, the holdout, the first vote. One line each.
 //!
-//! `cargo run --release -p training --example demos -- [SEED…]` trains on both markets for every seed, 1 to 5 where none is named.
+//! `cargo run --release -p training --example demos -- [edge|noise] [SEED…]` trains on both markets, or on the one that is named, for every
+//! seed, 1 to 5 where none is.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -24,10 +25,15 @@ use training::ppo::{TrainOptions, Trained, TrainingPlan, train};
 use training::synthetic::{Kind, SyntheticSpec, generate};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut seeds: Vec<u64> = std::env::args()
-        .skip(1)
-        .map(|word| word.parse())
-        .collect::<Result<_, _>>()?;
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let mut demos = vec![("demo_edge", Kind::Edge), ("demo_noise", Kind::Noise)];
+    if let Some(named) = words.first().map(|word| format!("demo_{word}"))
+        && demos.iter().any(|(name, _)| *name == named)
+    {
+        demos.retain(|(name, _)| *name == named);
+        words.remove(0);
+    }
+    let mut seeds: Vec<u64> = words.iter().map(|word| word.parse()).collect::<Result<_, _>>()?;
     if seeds.is_empty() {
         seeds = (1..=5).collect();
     }
@@ -36,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         out,
         "market seed   steps best |  val  | sharpe   dsr  drawdown win rate trades | vote"
     )?;
-    for (name, kind) in [("demo_edge", Kind::Edge), ("demo_noise", Kind::Noise)] {
+    for (name, kind) in demos {
         let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
         let contract = contract(&config, name)?;
         for seed in &seeds {
