@@ -12,7 +12,7 @@ use super::{Kind, SyntheticSpec};
 /// Standard deviation of the log return of a session from its open to its close, without the edge.
 pub const SESSION_VOLATILITY: f64 = 0.006;
 /// Expected log return of a session for a signal of 1, in [`SESSION_VOLATILITY`].
-pub const EDGE_PER_SESSION: f64 = 0.8;
+pub const EDGE_PER_SESSION: f64 = 1.0;
 
 /// Of the jump between two sessions, without an expectation.
 const OVERNIGHT_VOLATILITY: f64 = 0.0025;

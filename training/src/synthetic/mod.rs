@@ -7,9 +7,9 @@
 //! **The edge** ([`Kind::Edge`]): what the dollar index and the Mexican peso did on the last day known at a session's open, each in units of
 //! its usual move, drives the price of that session. The signal s is their sum over √2 ([`edge::Signals`]); every bar's expected log return
 //! is s × [`EDGE_PER_SESSION`] × its volatility share. Nothing else in the market says anything about the future: a policy that holds the sign
-//! of s is the best there is but for its size, and earns an annual Sharpe ratio of about eight at a basis point a change (the mean over
-//! seeds; half a year alone strays by one and a half). No real market offers that; it is chosen so that half a year out of sample tells skill
-//! from luck, also the skill of a policy that found half of it: Sharpe 4 is a deflated Sharpe ratio of 0.99 there.
+//! of s is the best there is but for its size, and earns an annual Sharpe ratio of about nine at a basis point a change (the mean over
+//! seeds; half a year alone strays by two). No real market offers that; it is chosen so that half a year out of sample tells skill from
+//! luck, also the skill of a policy that found half of it: Sharpe 4 is a deflated Sharpe ratio of 0.99 there.
 //!
 //! **No edge** ([`Kind::Noise`]): every bar is driven as strongly, but up or down by a coin of its own. One bar looks as it does with the edge;
 //! given everything before it, its expectation is zero.
