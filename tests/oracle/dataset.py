@@ -59,7 +59,7 @@ def raw_bars():
     holidays = {str(day) for day in yaml.safe_load((ROOT / "config/calendars/usdcop.yaml").read_text())["holidays"]}
     frame.index = opened + pd.Timedelta(minutes=5)
     frame["date"] = local.dt.date.astype(str).to_numpy()
-    hour, weekday = local.dt.hour.to_numpy(), local.dt.weekday.to_numpy()
+    hour, weekday = local.dt.hour.to_numpy(), local.dt.day_of_week.to_numpy()
     in_session = (hour >= 8) & (hour < 13) & (weekday < 5)
     return frame[in_session & ~frame["date"].isin(holidays).to_numpy()]
 
