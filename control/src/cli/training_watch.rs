@@ -11,7 +11,7 @@ use training::ppo::curve::Point;
 use crate::research::training::Told;
 
 /// Lines of the log come at most this often.
-const PERIOD: Duration = Duration::from_secs(5);
+const PERIOD: Duration = Duration::from_secs(2);
 
 /// Watches one training.
 pub struct Watch {

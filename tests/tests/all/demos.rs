@@ -3,6 +3,7 @@
 //! From the seed to the first vote by the functions the programs call, without a server. Five seeds a market in the soak, of which at least
 //! four end right; CI trains on one of each.
 
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -129,7 +130,8 @@ fn whole(contract: &ExperimentContract, kind: Kind, seed: u64) -> Recommendation
         dsr: metrics.dsr.value,
     };
     let vote = recommend(&table, &circumstances);
-    println!(
+    // Past the runner's capture: the table is what a soak is run for.
+    let line = format!(
         "{kind:?}, seed {seed}: {} steps, Sharpe {:?}, DSR {:?}, {} trades: {:?}, {}",
         trained.steps,
         metrics.sharpe_ratio.value,
@@ -138,5 +140,6 @@ fn whole(contract: &ExperimentContract, kind: Kind, seed: u64) -> Recommendation
         vote.recommendation,
         vote.reason
     );
+    drop(writeln!(std::io::stderr(), "{line}"));
     vote.recommendation
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use testkit::guard::HangGuard;
 use testkit::process::{Process, Watch, binary};
 use testkit::shared::shared_file;
 
@@ -26,9 +27,9 @@ features: {contract: technical_8, version: 1.0.0}
 environment:
   transaction_cost_bps: 0.1
   slippage_bps: 0
-  action: {kind: continuous, long_above: 0.33, short_below: -0.33}
-training: {trainer: ppo, total_timesteps: 65536, seed: 42, learning_rate: 3.0e-4, n_steps: 256, batch_size: 256, n_epochs: 2,
-  gamma: 0.9, gae_lambda: 0.95, clip_range: 0.2, ent_coef: 0.01, vf_coef: 0.5, max_grad_norm: 0.5, net_arch: [16, 16]}
+  action: {kind: continuous, long_above: 0.01, short_below: -0.01}
+training: {trainer: ppo, total_timesteps: 600000, seed: 42, learning_rate: 3.0e-4, n_steps: 256, batch_size: 256, n_epochs: 2,
+  gamma: 0.9, gae_lambda: 0.95, clip_range: 0.2, ent_coef: 0.01, vf_coef: 0.5, max_grad_norm: 0.5, net_arch: [32, 32]}
 reward: {weights: {pnl: 0.7, transaction_cost: 0.3}}
 evaluation:
   success_criteria:
@@ -95,6 +96,9 @@ impl Desk {
     fn ingest(&self, kind: &str, source: &Path, file: &Path) {
         let mut ingest = self.control(&["ingest", kind]);
         ingest.arg("--source").arg(source).arg("--file").arg(file);
+        if kind == "bars" {
+            ingest.arg("--calendars").arg(config("calendars"));
+        }
         run(ingest);
     }
 
@@ -243,11 +247,21 @@ async fn a_chain_that_is_killed_anywhere_goes_on_and_ends_as_one_that_was_not() 
                 chain.line_where(|line| line.contains(stage));
             }
             Blow::InTraining => {
+                let _guard = HangGuard::new("a checkpoint");
                 let checkpoint = desk.path("broken/training/checkpoint");
-                chain.line_where(|line| line.contains("training:") && checkpoint.exists());
+                // Looked for as fast as can be: most of the training is still to come when the blow falls.
+                while !checkpoint.exists() {
+                    std::thread::yield_now();
+                }
             }
         }
         chain.kill();
+        if matches!(blow, Blow::InTraining) {
+            assert!(
+                !desk.path("broken/training/training.json").exists(),
+                "the blow came late"
+            );
+        }
         // What is registered is whole: what it names is there, and no training that was under way is.
         let runs = desk.list(&rita, "/api/training-runs", "training_runs").await;
         assert!(

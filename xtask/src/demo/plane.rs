@@ -117,6 +117,11 @@ impl Plane {
     pub fn ingest(&self, kind: &str, source: &Path, file: &Path) -> Result<(), String> {
         let mut command = self.command("rita", &["ingest", kind]);
         command.arg("--source").arg(source).arg("--file").arg(file);
+        if kind == "bars" {
+            command
+                .arg("--calendars")
+                .arg(runner::root().join("config").join("calendars"));
+        }
         runner::run(command.stdout(std::io::stderr()))
     }
 

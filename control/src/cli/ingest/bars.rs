@@ -1,6 +1,6 @@
 //! `control ingest bars`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use contracts::bar::Bar;
 use contracts::features::{Calendar as CalendarDoc, load_calendar};
@@ -46,6 +46,9 @@ Examples:
   control ingest bars --source config/sources/usdcop_twelvedata.yaml --file new.csv --dry-run --report quality.html
   TWELVEDATA_API_KEY=… control ingest bars --source config/sources/usdcop_twelvedata.yaml --from 2026-01-01 --json")]
 pub struct BarsArgs {
+    /// Where calendars lie; the folder `calendars` beside that of the source file without it.
+    #[arg(long, value_name = "DIR")]
+    calendars: Option<PathBuf>,
     #[command(flatten)]
     take: TakeArgs,
 }
@@ -69,7 +72,7 @@ pub fn run(args: &BarsArgs, out: Sink<'_>) -> Result<(), CliError> {
         }
     };
     let mut remote = take.server.remote(take.who(), out)?;
-    let (doc, calendar) = calendar(&take.source, &source)?;
+    let (doc, calendar) = calendar(args, &source)?;
     let taken = if take.files.is_empty() {
         fetched(take, &source, &calendar)?
     } else {
@@ -120,11 +123,15 @@ pub fn run(args: &BarsArgs, out: Sink<'_>) -> Result<(), CliError> {
     judged
 }
 
-/// The calendar that a source names, beside its folder.
-fn calendar(path: &Path, source: &BarSource) -> Result<(CalendarDoc, Calendar), CliError> {
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let path = folder.join(format!("../calendars/{}.yaml", source.calendar));
-    let remedy = "calendars lie in the folder `calendars` beside that of the source file";
+/// The calendar that a source names.
+fn calendar(args: &BarsArgs, source: &BarSource) -> Result<(CalendarDoc, Calendar), CliError> {
+    let beside = || {
+        let folder = args.take.source.parent().unwrap_or_else(|| Path::new(""));
+        folder.join("../calendars")
+    };
+    let folder = args.calendars.clone().unwrap_or_else(beside);
+    let path = folder.join(format!("{}.yaml", source.calendar));
+    let remedy = "name the folder of the calendars with --calendars";
     let what = || format!("the calendar {} cannot be used", source.calendar);
     let doc = load_calendar(&path).or_exit(Exit::Config, what(), remedy)?;
     let calendar = Calendar::new(&doc).or_exit(Exit::Config, what(), remedy)?;

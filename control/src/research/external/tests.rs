@@ -1,3 +1,5 @@
+//! A shell script as the trainer: what it is told, what is taken of it, what is refused.
+
 use super::*;
 use contracts::experiment::contract::ExperimentContract;
 use contracts::hash::Digest;
