@@ -92,7 +92,7 @@ fn holds(folder: &Path, files: &[DatasetFile]) -> bool {
     entries.count() == files.len() && files.iter().all(same)
 }
 
-/// Reads a folder that [`write`] made. Every byte is accounted for: each file against the manifest, the rows against `dataset_hash`, the
+/// Reads a folder that [`write()`] made. Every byte is accounted for: each file against the manifest, the rows against `dataset_hash`, the
 /// norm stats against their hash. The caller holds the manifest's hashes against what it expects ([`Manifest::differs_from`]).
 ///
 /// # Errors

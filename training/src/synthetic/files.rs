@@ -6,7 +6,7 @@ use backtest::market::Market;
 use contracts::bar::Stamp;
 use contracts::files::{FileError, write_bars_csv, write_daily_csv};
 
-/// Where [`write`] put the market.
+/// Where [`write()`] put the market.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarketFiles {
     /// `{instrument}.csv`.
