@@ -43,9 +43,9 @@ pub(super) fn routes() -> Vec<Route> {
             ],
         ),
         Route::get(
-            "/api/datasets/{dataset_hash}",
+            "/api/datasets/{contract_id}/{dataset_hash}",
             RESEARCH_READ,
-            "A dataset",
+            "The dataset of an experiment",
             get(dataset),
         )
         .refuses(404, &["not_found"]),
@@ -142,10 +142,17 @@ async fn datasets(State(api): State<Api>, Query(of): Query<Filter>) -> Result<ax
 
 async fn dataset(
     State(api): State<Api>,
-    Path(hash): Path<DatasetHash>,
+    Path((contract, hash)): Path<(ContractId, DatasetHash)>,
 ) -> Result<axum::Json<Value>, Problem> {
-    let row = api.app.store.dataset(hash).await?;
-    let row = row.ok_or_else(|| Problem::new(404, "not_found", format!("there is no dataset {hash}")))?;
+    let row = api.app.store.dataset(&contract, hash).await?;
+    let none = || {
+        Problem::new(
+            404,
+            "not_found",
+            format!("there is no dataset {hash} of {contract}"),
+        )
+    };
+    let row = row.ok_or_else(none)?;
     Ok(axum::Json(of_dataset(&row)))
 }
 

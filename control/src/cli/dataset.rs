@@ -73,8 +73,10 @@ struct ListArgs {
 Exit code 66 for a dataset there is none of.
 
 Examples:
-  control dataset show 5f1c… --json | jq .manifest.splits")]
+  control dataset show CTR-EXP-usdcop_ppo_baseline-1.0.0 5f1c… --json | jq .manifest.splits")]
 struct ShowArgs {
+    /// The experiment contract it was built for.
+    contract: ContractId,
     /// Its hash.
     #[arg(value_parser = DatasetHash::parse)]
     dataset: DatasetHash,
@@ -105,7 +107,7 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
             )
         }
         Verb::Show(args) => {
-            let call = Call::get(&["api", "datasets", &args.dataset.to_hex()]);
+            let call = Call::get(&["api", "datasets", args.contract.as_str(), &args.dataset.to_hex()]);
             args.server.ask(Who::Anybody, call, shown, out)
         }
     }

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod backtest;
 pub mod backup;
 mod cache;
+mod chain_args;
 pub mod completion;
 pub mod dataset;
 mod evidence;

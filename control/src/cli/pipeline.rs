@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use contracts::ids::ModelId;
 use serde_json::{Value, json};
 
-use super::cache::CacheArgs;
-use super::experiment_file::ExperimentArgs;
+use super::chain_args::ChainArgs;
 use super::out::Sink;
-use super::remote::{Call, ServerArgs, Who};
+use super::remote::{Call, Who};
 use super::table::{cell, fields};
 use super::training_watch::Watch;
-use super::{CliError, Exit, OrExit as _, block_on, evidence, threads};
+use super::{CliError, Exit, OrExit as _, block_on, evidence};
 use crate::research::chain::{self, Chain};
 use crate::research::{Work, dataset, register, verdict};
 
@@ -41,17 +40,10 @@ Examples:
   control pipeline run --experiment e.yaml --work runs/e --json | jq .recommendation")]
 struct RunArgs {
     #[command(flatten)]
-    experiment: ExperimentArgs,
+    chain: ChainArgs,
     /// Where it works: WORK/dataset and WORK/training; runs/{contract} without it.
     #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
-    /// Threads; as many as there are cores without it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
-    #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    server: ServerArgs,
 }
 
 /// Runs the verb.
@@ -60,8 +52,8 @@ struct RunArgs {
 /// See [`crate::research`] and [`super::remote`].
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
     let Verb::Run(args) = &args.verb;
-    let experiment = args.experiment.read()?;
-    let cache = args.cache.open()?;
+    let experiment = args.chain.experiment.read()?;
+    let cache = args.chain.cache.open()?;
     let work = match &args.work {
         Some(root) => Work::new(root),
         None => Work::of(&experiment.contract),
@@ -72,9 +64,9 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
         cache: &cache,
         dataset: &dataset_folder,
         training: &training_folder,
-        threads: threads(args.threads),
+        threads: args.chain.threads(),
     };
-    let mut remote = args.server.remote(Who::Anybody, out)?;
+    let mut remote = args.chain.server.remote(Who::Anybody, out)?;
     let watch = Watch::new();
     block_on(async {
         let built = dataset::make(&mut remote, &experiment, &cache, &dataset_folder).await?;

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::cache::CacheArgs;
-use super::experiment_file::ExperimentArgs;
+use super::chain_args::ChainArgs;
 use super::out::Sink;
-use super::remote::{ServerArgs, Who};
+use super::remote::Who;
 use super::table::fields;
 use super::training_watch::Watch;
-use super::{CliError, Exit, block_on, threads};
+use super::{CliError, Exit, block_on};
 use crate::research::chain::{self, Chain};
 use crate::research::{Work, dataset, register};
 
@@ -28,20 +27,13 @@ Examples:
   control train --experiment e.yaml --dataset runs/e/dataset --out runs/e/training --threads 1 --json")]
 pub struct Args {
     #[command(flatten)]
-    experiment: ExperimentArgs,
+    chain: ChainArgs,
     /// The dataset's folder, as `control dataset build` made it; runs/{contract}/dataset without it.
     #[arg(long, value_name = "DIR")]
     dataset: Option<PathBuf>,
     /// Where the training goes; runs/{contract}/training without it.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Threads; as many as there are cores without it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
-    #[command(flatten)]
-    cache: CacheArgs,
-    #[command(flatten)]
-    server: ServerArgs,
 }
 
 /// Runs the verb.
@@ -49,8 +41,8 @@ pub struct Args {
 /// # Errors
 /// See [`crate::research::training`] and [`super::remote`].
 pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
-    let experiment = args.experiment.read()?;
-    let cache = args.cache.open()?;
+    let experiment = args.chain.experiment.read()?;
+    let cache = args.chain.cache.open()?;
     let work = Work::of(&experiment.contract);
     let dataset_folder = args.dataset.clone().unwrap_or_else(|| work.dataset());
     let folder = args.out.clone().unwrap_or_else(|| work.training());
@@ -62,13 +54,13 @@ pub fn run(args: &Args, out: Sink<'_>) -> Result<(), CliError> {
             "run `control dataset build` with the same experiment first",
         )
     })?;
-    let mut remote = args.server.remote(Who::Anybody, out)?;
+    let mut remote = args.chain.server.remote(Who::Anybody, out)?;
     let chain = Chain {
         experiment: &experiment,
         cache: &cache,
         dataset: &dataset_folder,
         training: &folder,
-        threads: threads(args.threads),
+        threads: args.chain.threads(),
     };
     let watch = Watch::new();
     block_on(async {

@@ -92,7 +92,12 @@ impl RecordError {
     }
 }
 
-/// Registers a dataset; true when it is new. The same again changes nothing.
+/// How the audit chain names a dataset: two experiments may be built of the same rows.
+pub(super) fn dataset_subject(contract: &ContractId, hash: DatasetHash) -> String {
+    format!("{contract}/{hash}")
+}
+
+/// Registers a dataset; true when it is new. The same again changes nothing: of a dataset with the same rows the first manifest stays.
 ///
 /// # Errors
 /// [`RecordError`].
@@ -115,14 +120,14 @@ pub async fn register_dataset(
         Ok(()) => {}
         Err(StoreError::Conflict { rule }) => {
             drop(tx);
-            let found = app.store.dataset(row.dataset_hash).await?;
+            let found = app.store.dataset(&row.contract_id, row.dataset_hash).await?;
             let found = found.ok_or(StoreError::Conflict { rule })?;
-            let asked = DatasetRow {
-                created_by: found.created_by.clone(),
-                created_at: found.created_at,
-                ..row
+            // Rows make a dataset: built again from later revisions of the market it is the same, and the first manifest stays.
+            return if found.norm_stats_hash == row.norm_stats_hash {
+                Ok((found, false))
+            } else {
+                Err(RecordError::Differs(format!("dataset {}", row.dataset_hash)))
             };
-            return same(found, &asked, || format!("dataset {}", asked.dataset_hash));
         }
         Err(error) => return Err(error.into()),
     }
@@ -130,7 +135,7 @@ pub async fn register_dataset(
         "contract_id": row.contract_id, "norm_stats_hash": row.norm_stats_hash, "manifest_hash": manifest_hash,
         "created_by": row.created_by,
     });
-    let subject = row.dataset_hash.to_hex();
+    let subject = dataset_subject(&row.contract_id, row.dataset_hash);
     note(app, tx, actor, Action::DatasetRegistered, subject, body).await?;
     Ok((row, true))
 }
@@ -145,8 +150,8 @@ pub async fn register_training(
     new: NewTraining,
 ) -> Result<(TrainingRow, bool), RecordError> {
     let manifest_hash = admit(app, actor, &new.contract_id, &new.manifest).await?;
-    let dataset = app.store.dataset(new.dataset_hash).await?;
-    if dataset.is_none_or(|dataset| dataset.contract_id != new.contract_id) {
+    let dataset = app.store.dataset(&new.contract_id, new.dataset_hash).await?;
+    if dataset.is_none() {
         return Err(RecordError::NoDataset {
             dataset: new.dataset_hash,
             contract: new.contract_id,

@@ -226,8 +226,7 @@ async fn origin(
         let what = "the training run was on another dataset than the one named";
         return Err(RegisterModelError::Origin(what));
     }
-    let found = app.store.dataset(named.unwrap_or(fitted_on)).await?;
-    let found = found.filter(|dataset| dataset.contract_id == *contract);
+    let found = app.store.dataset(contract, named.unwrap_or(fitted_on)).await?;
     let Some(hash) = named else {
         return Ok(Origin {
             dataset: found.filter(|dataset| dataset.norm_stats_hash == bundle.stats.hash()),

@@ -46,7 +46,7 @@ impl Tx {
     /// Stores a new dataset.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when its hash is registered already.
+    /// [`StoreError::Conflict`] when its hash is registered for the experiment already.
     pub async fn insert_dataset(&mut self, row: &DatasetRow) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO datasets (dataset_hash, contract_id, norm_stats_hash, manifest, created_by, created_at)
@@ -60,7 +60,11 @@ impl Tx {
         .bind(time(row.created_at))
         .execute(self.statement()?)
         .await?;
-        self.changed("datasets", vec![row.dataset_hash.to_hex().into()]);
+        let key = vec![
+            row.contract_id.to_string().into(),
+            row.dataset_hash.to_hex().into(),
+        ];
+        self.changed("datasets", key);
         Ok(())
     }
 
@@ -87,12 +91,17 @@ impl Tx {
 }
 
 impl Store {
-    /// The dataset.
+    /// The dataset of an experiment.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn dataset(&self, hash: DatasetHash) -> Result<Option<DatasetRow>, StoreError> {
-        let row = sqlx::query("SELECT * FROM datasets WHERE dataset_hash = $1")
+    pub async fn dataset(
+        &self,
+        contract: &ContractId,
+        hash: DatasetHash,
+    ) -> Result<Option<DatasetRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM datasets WHERE contract_id = $1 AND dataset_hash = $2")
+            .bind(contract.to_string())
             .bind(hash.to_hex())
             .fetch_optional(self.pool())
             .await?;

@@ -57,7 +57,7 @@ pub const TOLD: &[ToldTable] = &[
         ..told("slots", &["slot"])
     },
     told("experiment_contracts", &["contract_id"]),
-    told("datasets", &["dataset_hash"]),
+    told("datasets", &["contract_id", "dataset_hash"]),
     told("training_runs", &["run_id"]),
     told("model_registry", &["model_id"]),
     told("model_authors", &["model_id", "username", "reason"]),

@@ -16,7 +16,7 @@ use control::store::{AuditFilter, FaultPlan};
 use serde_json::json;
 
 use crate::kit::app::{TestApp, person};
-use crate::kit::models::{app_with_bars, experiment, model, norm_stats, researcher};
+use crate::kit::models::{app_with_bars, experiment, experiment_of, model, norm_stats, researcher, yaml};
 use crate::kit::on_every_database;
 
 fn registration(contract_id: &ContractId, seed: u64) -> Registration {
@@ -258,10 +258,29 @@ fn datasets_and_training_runs_are_registered_once_and_never_change() {
             .await
             .unwrap();
         assert!(created);
-        let found = test.app.store.dataset(row.dataset_hash).await.unwrap();
+        let found = test.app.store.dataset(&contract, row.dataset_hash).await.unwrap();
         assert_eq!(found.as_ref(), Some(&row));
         let again = register_dataset(&test.app, &researcher("tom"), dataset(&contract)).await;
         assert_eq!(again.unwrap(), (row.clone(), false), "the first builder stays");
+        let from_later_revisions = NewDataset {
+            manifest: json!({"sources": []}),
+            ..dataset(&contract)
+        };
+        let again = register_dataset(&test.app, &dana, from_later_revisions).await;
+        assert_eq!(
+            again.unwrap(),
+            (row.clone(), false),
+            "rows make a dataset, the first manifest stays"
+        );
+        let next = yaml().replacen("version: 1.0.0", "version: 1.0.1", 1);
+        let next = experiment_of(&test, "rita", next).await;
+        let (of_next, created) = register_dataset(&test.app, &dana, dataset(&next)).await.unwrap();
+        assert!(created, "two experiments may be built of the same rows");
+        assert_eq!(of_next.dataset_hash, row.dataset_hash);
+        assert_eq!(
+            test.app.store.dataset(&contract, row.dataset_hash).await.unwrap(),
+            Some(row)
+        );
         let other = NewDataset {
             norm_stats_hash: NormStatsHash::of(b"other"),
             ..dataset(&contract)
@@ -284,7 +303,7 @@ fn datasets_and_training_runs_are_registered_once_and_never_change() {
         let viewer = person("vic", &[Role::Viewer]);
         let refused = register_dataset(&test.app, &viewer, dataset(&contract)).await;
         assert_eq!(refused.unwrap_err().code(), "forbidden");
-        assert_eq!(count(&test, Action::DatasetRegistered).await, 1);
+        assert_eq!(count(&test, Action::DatasetRegistered).await, 2);
         assert_eq!(count(&test, Action::TrainingRegistered).await, 1);
     });
 }

@@ -302,7 +302,7 @@ fn wrong_types_in_datasets_and_training_runs_are_problems() {
             assert_eq!(answer.code().0, status, "{body}: {}", answer.text);
         }
         for path in [
-            "/api/datasets/abc",
+            "/api/datasets/CTR-EXP-none-1/abc",
             "/api/datasets?contract_id=a%20b",
             "/api/training-runs/..%2Fx",
             "/api/training-runs?x=1",

@@ -8,6 +8,7 @@ use contracts::production::bundle_hash;
 use serde_json::{Value, json};
 
 use super::super::manifest::{self, manifest_hash};
+use super::super::provenance::dataset_subject;
 use super::super::register::identity;
 use super::{Checked, Draft, Kind, holds, readable, sources};
 use crate::audit::Action;
@@ -81,9 +82,10 @@ async fn dataset(draft: &mut Draft<'_>, experiment: &str) -> Result<Option<Strin
     let Some(hash) = draft.model.dataset_hash else {
         return Ok(None);
     };
-    let subject = hash.to_hex();
+    let contract = draft.model.contract_id.clone();
+    let subject = dataset_subject(&contract, hash);
     let mut from = vec![experiment.to_owned()];
-    let checked = match readable(draft.app.store.dataset(hash).await)? {
+    let checked = match readable(draft.app.store.dataset(&contract, hash).await)? {
         Ok(Some(row)) => {
             let now = json!({
                 "contract_id": row.contract_id, "norm_stats_hash": row.norm_stats_hash,

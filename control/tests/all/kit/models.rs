@@ -76,8 +76,12 @@ pub fn yaml() -> String {
 
 /// Registers it.
 pub async fn experiment(test: &TestApp, author: &str) -> ContractId {
+    experiment_of(test, author, yaml()).await
+}
+
+pub async fn experiment_of(test: &TestApp, author: &str, yaml: String) -> ContractId {
     let request = Register {
-        yaml: yaml().into_bytes(),
+        yaml: yaml.into_bytes(),
         file: "experiment.yaml".to_owned(),
     };
     let done = experiments::register(&test.app, &researcher(author), &request).await;
