@@ -15,7 +15,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 
 /// Watches one training.
 pub struct Watch {
-    begun: Instant,
+    /// When the first update was told, and the steps made by then: a rate counts from there.
+    begun: OnceLock<(Instant, u64)>,
     bar: Option<OnceLock<ProgressBar>>,
     logged: std::sync::Mutex<Option<Instant>>,
 }
@@ -24,7 +25,7 @@ impl Watch {
     /// With a bar where stderr is a terminal.
     pub fn new() -> Self {
         Self {
-            begun: Instant::now(),
+            begun: OnceLock::new(),
             bar: std::io::stderr().is_terminal().then(OnceLock::new),
             logged: std::sync::Mutex::new(None),
         }
@@ -39,8 +40,9 @@ impl Watch {
     }
 
     fn update(&self, progress: &Progress<'_>) {
-        let here = progress.point.steps - progress.resumed_steps;
-        let rate = here as f64 / self.begun.elapsed().as_secs_f64();
+        let steps = progress.point.steps;
+        let (at, from) = *self.begun.get_or_init(|| (Instant::now(), steps));
+        let rate = (steps > from).then(|| (steps - from) as f64 / at.elapsed().as_secs_f64());
         let over = progress.point.steps >= progress.planned_steps;
         let message = line(progress.point, rate);
         if let Some(bar) = &self.bar {
@@ -58,7 +60,8 @@ impl Watch {
         if over || logged.is_none_or(|at| at.elapsed() >= PERIOD) {
             *logged = Some(Instant::now());
             tracing::info!(
-                steps = progress.point.steps,
+                steps,
+                resumed = progress.resumed_steps,
                 of = progress.planned_steps,
                 best = progress.best,
                 "training: {message}"
@@ -75,11 +78,14 @@ fn bar_of(steps: u64) -> ProgressBar {
 }
 
 /// What a person looks for in a training under way.
-fn line(point: &Point, rate: f64) -> String {
+fn line(point: &Point, rate: Option<f64>) -> String {
     let mut text = format!(
-        "reward {:+.4}  entropy {:.3}  KL {:.4}  {rate:.0} steps/s",
+        "reward {:+.4}  entropy {:.3}  KL {:.4}",
         point.reward, point.entropy, point.kl
     );
+    if let Some(rate) = rate {
+        text.push_str(&format!("  {rate:.0} steps/s"));
+    }
     if let Some(validation) = &point.validation {
         text.push_str(&format!("  validation {:+.4}", validation.reward));
     }

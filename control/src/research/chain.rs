@@ -7,6 +7,7 @@ use ::training::dataset::NORM_STATS_FILE;
 use contracts::experiment::TrainingSection;
 
 use super::dataset::{self, Built};
+use super::lock;
 use super::trained::Manifest;
 use super::training::{self, Told};
 use crate::artifacts::DirectoryStore;
@@ -32,7 +33,7 @@ pub struct Chain<'a> {
 /// The finished training of a dataset, carried out where it is not there yet.
 ///
 /// # Errors
-/// See [`training`] and [`dataset::market_of`].
+/// See [`training`] and [`dataset::market_of`]; [`Exit::Refused`] while another process trains in the folder.
 pub async fn train(
     remote: &mut Remote<'_>,
     chain: Chain<'_>,
@@ -40,6 +41,7 @@ pub async fn train(
     told: &(dyn Fn(Told<'_>) + Sync),
 ) -> Result<Manifest, CliError> {
     let contract = &chain.experiment.contract;
+    let _alone = lock::take(chain.training)?;
     if let Some(manifest) = training::load(contract, built, chain.training)? {
         return Ok(manifest);
     }

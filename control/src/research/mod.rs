@@ -6,6 +6,7 @@
 pub mod chain;
 pub mod dataset;
 pub mod external;
+mod lock;
 pub mod register;
 pub mod trained;
 pub mod training;

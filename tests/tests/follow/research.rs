@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use strategy::onnx::testmodels::{Shape, ppo_continuous};
 use testkit::guard::HangGuard;
 use testkit::process::{Process, Watch, binary};
 use testkit::shared::shared_file;
@@ -221,6 +222,9 @@ async fn from_raw_bars_to_the_signal_with_every_hash_verified() {
     engine.stop().await;
 }
 
+/// What the log says when a training is done.
+const TRAINED: &str = "stage=\"training\"";
+
 /// Where the chain is broken off.
 #[derive(Debug, Clone, Copy)]
 enum Blow {
@@ -236,7 +240,7 @@ async fn a_chain_that_is_killed_anywhere_goes_on_and_ends_as_one_that_was_not() 
     let blows = [
         Blow::After("stage=\"dataset\""),
         Blow::InTraining,
-        Blow::After("stage=\"training\""),
+        Blow::After(TRAINED),
         Blow::After("stage=\"registration\""),
     ];
     let rita = desk.served.login("rita").await;
@@ -244,6 +248,14 @@ async fn a_chain_that_is_killed_anywhere_goes_on_and_ends_as_one_that_was_not() 
         let mut chain = Process::start_command(desk.chain("broken"), Watch::Stderr);
         match blow {
             Blow::After(stage) => {
+                if stage == TRAINED {
+                    // The blow before fell in mid-training: it does not begin again.
+                    let first = chain.line_where(|line| line.contains("training:"));
+                    assert!(
+                        first.contains("resumed=") && !first.contains("resumed=0 "),
+                        "{first}"
+                    );
+                }
                 chain.line_where(|line| line.contains(stage));
             }
             Blow::InTraining => {
@@ -334,4 +346,44 @@ async fn the_shipped_baseline_on_the_real_bars_ends_in_an_honest_proposal() {
             "{name}: {criteria:?}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_of_ones_own_trains_and_is_shown_no_login() {
+    let desk = Desk::new().await;
+    let features = testkit::rig::features("technical_8");
+    let model = desk.path("made.onnx");
+    std::fs::write(
+        &model,
+        ppo_continuous(&Shape::new(5, features.features.len())).bytes,
+    )
+    .unwrap();
+    let script = desk.path("train.sh");
+    let text = format!(
+        "test -z \"$CONTROL_TOKEN\" || exit 9\ntest -s \"$TWOVOTE_TRAIN\" && test -s \"$TWOVOTE_VALIDATION\" || exit 8\n\
+         echo trained with seed $TWOVOTE_SEED\ncp {} \"$TWOVOTE_OUTPUT\"\n",
+        model.display()
+    );
+    std::fs::write(&script, text).unwrap();
+    let begin = EXPERIMENT.find("training:").unwrap();
+    let end = EXPERIMENT.find("reward:").unwrap();
+    let training = format!("training: {{trainer: command, command: [sh, {script:?}], seed: 11}}\n");
+    let yaml = [&EXPERIMENT[..begin], &training, &EXPERIMENT[end..]].concat();
+    std::fs::write(desk.path("experiment.yaml"), yaml).unwrap();
+
+    let proposed = run(desk.chain("work"));
+    assert!(proposed["proposal_id"].is_string(), "{proposed}");
+    let rita = desk.served.login("rita").await;
+    let runs = desk.list(&rita, "/api/training-runs", "training_runs").await;
+    assert_eq!(
+        (runs.len(), &runs[0]["manifest"]["facts"]["trainer"]),
+        (1, &json!("command")),
+        "{runs:?}"
+    );
+    let log = runs[0]["manifest"]["files"]["trainer.log"].as_str().unwrap();
+    let log = desk.served.get(&rita, &format!("/api/artifacts/{log}")).await;
+    assert_eq!(log.text().await.unwrap(), "trained with seed 11\n");
+    // Trained once: the same command again finds it.
+    std::fs::write(&script, "exit 7\n").unwrap();
+    assert_eq!(run(desk.chain("work"))["model_id"], proposed["model_id"]);
 }

@@ -50,13 +50,13 @@ pub struct JobFiles {
 }
 
 impl JobFiles {
-    /// Under the training's folder.
+    /// Under the training's folder; what is written goes to a file of this process alone.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
         Self {
             job: folder.join("job.json"),
             log: folder.join("trainer.log"),
-            output: folder.join("model.onnx.part"),
+            output: folder.join(format!("model.{}.part", std::process::id())),
         }
     }
 }

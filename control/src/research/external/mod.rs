@@ -1,7 +1,7 @@
 //! `trainer: command`: any program trains; it reads a job and writes an ONNX file.
 //!
-//! The program gets the job as a JSON file and the few paths it needs as environment variables, sees the train and the validation split and
-//! never the test split, and writes one file. What it prints goes to our stderr and into a log beside the model. The file counts when the
+//! The program gets the job as a JSON file and the few paths it needs as environment variables, is told of the train and the validation split and
+//! not of the test split, and writes one file. What it prints goes to our stderr and into a log beside the model. The file counts when the
 //! program has ended with 0; one that was killed leaves nothing behind that could be taken for a model.
 
 pub mod job;
@@ -17,8 +17,9 @@ use self::job::{Job, JobFiles};
 use crate::limits::TRAINER_LINE_BYTES_MAX;
 use crate::whole::write_whole;
 
-/// Variables of ours that no trainer gets: logins and tokens.
+/// Variables that no trainer gets: our logins and tokens, and whatever is named like somebody's secret.
 const WITHHELD_PREFIX: &str = "CONTROL_";
+const WITHHELD_ENDINGS: [&str; 5] = ["_API_KEY", "_KEY", "_TOKEN", "_SECRET", "_PASSWORD"];
 
 /// Why an external program gave no model.
 #[derive(Debug, thiserror::Error)]
@@ -136,16 +137,41 @@ fn start(program: &str, words: &[String], job: &Job<'_>, files: &JobFiles) -> Re
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with(WITHHELD_PREFIX) {
+        if withheld(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }
     command.envs(job.variables(files));
+    ends_with_us(&mut command);
     command.spawn().map_err(|source| ExternalError::Start {
         program: program.to_owned(),
         source,
     })
 }
+
+fn withheld(name: &str) -> bool {
+    name.starts_with(WITHHELD_PREFIX) || WITHHELD_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Has the kernel end the program when this process is killed: the next attempt must not find it still at work.
+#[cfg(target_os = "linux")]
+fn ends_with_us(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    let request = || {
+        // SAFETY: prctl(PR_SET_PDEATHSIG) takes integers and touches no memory; it is async-signal-safe, as the moment between fork and exec
+        // demands.
+        match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: the closure makes one async-signal-safe call and allocates nothing.
+    unsafe { command.pre_exec(request) };
+}
+
+/// Only Linux has the request; elsewhere Ctrl-C reaches the whole group, and every attempt writes to a file of its own.
+#[cfg(not(target_os = "linux"))]
+const fn ends_with_us(_: &mut Command) {}
 
 /// Hands lines on until the other end closes; a line longer than the limit comes in pieces, one that is no UTF-8 with marks for it.
 fn relay(from: impl Read, log: &Mutex<std::fs::File>, heard: &(dyn Fn(&str) + Sync)) {

@@ -81,6 +81,23 @@ fn what_goes_wrong_is_told_apart_and_leaves_no_model() {
 }
 
 #[test]
+fn logins_and_secrets_stay_out() {
+    for name in [
+        "CONTROL_TOKEN",
+        "CONTROL_SESSION",
+        "FRED_API_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "DB_PASSWORD",
+        "HF_TOKEN",
+    ] {
+        assert!(withheld(name), "{name}");
+    }
+    for name in ["PATH", "HOME", "VIRTUAL_ENV", "OMP_NUM_THREADS", "PYTHONPATH"] {
+        assert!(!withheld(name), "{name}");
+    }
+}
+
+#[test]
 fn a_program_that_is_not_there_is_named() {
     let (contract, folder) = (contract(), tempfile::tempdir().unwrap());
     let job = Job {
