@@ -35,12 +35,21 @@ pub fn response<'a>(document: &'a Value, operation: &'a Value, status: &str) -> 
 /// Fails unless the document knows this answer: its status, the kind of its body, and the code of a refusal.
 pub fn assert_described(method: &str, path: &str, status: u16, headers: &HeaderMap, body: &str) {
     let said = format!("{method} {path} answered {status}: {body}");
-    let operation = path_of(path).map(|path| &DOCUMENT["paths"][path][method.to_lowercase()]);
+    // A HEAD is answered as the GET of its path, without the body.
+    let described = if method == "HEAD" {
+        "get".to_owned()
+    } else {
+        method.to_lowercase()
+    };
+    let operation = path_of(path).map(|path| &DOCUMENT["paths"][path][described]);
     let Some(operation) = operation.filter(|operation| operation.is_object()) else {
         return assert!(status == 404 || status == 405, "{said}");
     };
     let response = response(&DOCUMENT, operation, &status.to_string());
     assert!(response.is_object(), "the document knows no such status: {said}");
+    if method == "HEAD" {
+        return assert!(body.is_empty(), "a HEAD has no body: {said}");
+    }
     let kind = headers.get("content-type").map(|kind| kind.to_str().unwrap());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default());
     let Some(kind) = kind else {

@@ -65,7 +65,7 @@ impl Desk {
 /// Bars of the generated market's format: `days` days of trading from 2026-01-19, closes in UTC, shifted by some minutes.
 fn market(days: i64, shift_minutes: i64) -> String {
     let first = UtcMillis::parse("2026-01-19T13:05:00Z").unwrap();
-    let mut text = "time,open,high,low,close,volume\n".to_owned();
+    let mut text = "close_time,open,high,low,close,volume\n".to_owned();
     for day in (0..days).filter(|day| day % 7 < 5) {
         for bar in 0..60 {
             let at = first.plus_ms(((day * 24 * 60) + bar * 5 + shift_minutes) * 60_000);
