@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     if let (Some(source), Some(file)) = (&subject.macro_source, &bars.macros) {
         plane.ingest("macro", source, file)?;
     }
-    let proposal = plane.research(&subject.experiment)?;
+    let (proposal, model) = plane.research(&subject.experiment)?;
     plane.login("vera")?;
     let digest = plane.show(&proposal)?;
 
@@ -111,6 +111,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     );
     if args.yes {
         plane.approve(&proposal, &digest)?;
+        plane.lineage(&model)?;
     } else {
         eprintln!("{}", plane::invitation(&plane, &proposal, &digest));
     }

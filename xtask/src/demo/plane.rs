@@ -125,8 +125,8 @@ impl Plane {
         runner::run(command.stdout(std::io::stderr()))
     }
 
-    /// Dataset, training and first vote; the proposal's id.
-    pub fn research(&self, experiment: &Path) -> Result<String, String> {
+    /// Dataset, training and first vote; the ids of proposal and model.
+    pub fn research(&self, experiment: &Path) -> Result<(String, String), String> {
         let mut command = self.command("rita", &["pipeline", "run", "--json"]);
         command
             .arg("--experiment")
@@ -134,7 +134,8 @@ impl Plane {
             .arg("--work")
             .arg(self.folder.join("work"));
         let said = self.answer(&mut command)?;
-        value_of(&said, "proposal_id").ok_or_else(|| format!("there is no proposal: {said}"))
+        let ids = value_of(&said, "proposal_id").zip(value_of(&said, "model_id"));
+        ids.ok_or_else(|| format!("there is no proposal: {said}"))
     }
 
     /// Shows the proposal to whoever watches; the digest of its evidence.
@@ -157,6 +158,14 @@ impl Plane {
             "the demo says yes to whatever it made: on a machine of its own, in the environment paper",
         ];
         runner::run(self.command("vera", &words).stdout(std::io::stderr()))
+    }
+
+    /// Shows where a model comes from, every piece hashed again; a broken one is a failure.
+    pub fn lineage(&self, model: &str) -> Result<(), String> {
+        runner::run(
+            self.command("vera", &["lineage", model])
+                .stdout(std::io::stderr()),
+        )
     }
 
     /// Runs a verb that reads a password, and keeps what it prints to itself.
