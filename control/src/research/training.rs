@@ -9,7 +9,7 @@ use contracts::experiment::TrainingSection;
 use contracts::experiment::contract::ExperimentContract;
 use serde_json::{Value, json};
 use training::dataset::{Manifest as DatasetManifest, NORM_STATS_FILE, SplitName};
-use training::ppo::{self, Progress, TrainOptions, Trained, TrainingPlan};
+use training::ppo::{self, Progress, TrainErrorKind, TrainOptions, Trained, TrainingPlan};
 
 use super::dataset::Built;
 use super::external::{self, job::Job};
@@ -85,11 +85,13 @@ pub fn built_in(
         checkpoint: Some(&checkpoint),
     };
     let done = ppo::train(&plan, &options, &mut |progress| told(Told::Update(progress)));
-    let done = done.or_exit(
-        Exit::Data,
-        format!("{} cannot be trained", contract.contract_id),
-        "change what the message names; a checkpoint of an older build has to be removed",
-    )?;
+    let done = match done {
+        Ok(done) => done,
+        Err(error) => {
+            let (exit, help) = remedy(error.kind());
+            return Err(error).or_exit(exit, format!("{} cannot be trained", contract.contract_id), help);
+        }
+    };
     let manifest = keep(
         folder,
         of(contract, &built.dataset.manifest),
@@ -98,6 +100,21 @@ pub fn built_in(
     // The model is there: what it would have gone on from is of no use any more, and may be large.
     drop(std::fs::remove_file(&checkpoint));
     Ok(manifest)
+}
+
+/// Exit code and help of each kind of failure.
+const fn remedy(kind: TrainErrorKind) -> (Exit, &'static str) {
+    match kind {
+        TrainErrorKind::Input => (
+            Exit::Data,
+            "change what the message names; a checkpoint of an older build has to be removed",
+        ),
+        TrainErrorKind::Io => (Exit::Io, "check the directory, its rights and its room"),
+        TrainErrorKind::Runtime => (
+            Exit::Unavailable,
+            "see the message below for what the policy needs to be run",
+        ),
+    }
 }
 
 fn made(contract: &ExperimentContract, done: Trained) -> Made {

@@ -142,7 +142,7 @@ impl<'a> Environment<'a> {
     /// Whether a decision is asked for.
     #[must_use]
     pub fn asks(&self) -> bool {
-        self.at < self.window.prepared.steps.len()
+        self.walk.ruined.is_none() && self.at < self.window.prepared.steps.len()
     }
 
     /// What is seen at the bar that waits for its decision.
@@ -170,15 +170,16 @@ impl<'a> Environment<'a> {
         self.walk.decide(decision);
         self.tally.decided(decision.ok());
         self.close();
+        if self.walk.ruined.is_none() {
+            self.walk_on();
+        }
+        // Equity may be lost at the close of this bar, or at that of a withheld one after it.
         let end = if self.walk.ruined.is_some() {
             Some(End::Ruined)
+        } else if self.at == steps.len() {
+            Some(End::Finished)
         } else {
-            self.walk_on();
-            if self.at == steps.len() {
-                Some(End::Finished)
-            } else {
-                (self.at >= self.episode.until).then_some(End::Truncated)
-            }
+            (self.at >= self.episode.until).then_some(End::Truncated)
         };
         let price = steps[self.at.min(steps.len() - 1)].bar.close;
         let change = self
@@ -212,7 +213,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// Opens bars until one can be decided on.
+    /// Opens bars until one can be decided on, the window ends, or equity is gone.
     fn walk_on(&mut self) {
         while let Some(step) = self.window.prepared.steps.get(self.at) {
             self.seen = self.walk.open(step);

@@ -16,6 +16,7 @@ use strategy::strategy::Strategy;
 use super::*;
 use crate::export::onnx;
 use crate::limits::EPISODE_SESSIONS;
+use crate::ppo::evaluate::evaluate;
 use crate::ppo::net::Layout;
 use crate::reward::Reward;
 use crate::samples::Sample;
@@ -264,4 +265,56 @@ fn ruin_ends_an_episode() {
     };
     assert_eq!(end, End::Ruined);
     assert!(rewards.len() < 10 && rewards.iter().all(|reward| reward.is_finite()));
+}
+
+#[test]
+fn ruin_on_a_withheld_bar_ends_the_walk_in_training_and_evaluation() {
+    // Withheld between bars that can be decided on, and from some bar to the window's end.
+    for to_the_end in [false, true] {
+        let mut sample = sample();
+        if to_the_end {
+            let gone = contracts::time::DayNumber::parse("2025-02-01").unwrap();
+            let rows = &mut sample.market.daily.rows;
+            rows.retain(|row| row.series != 2 || row.date < gone);
+        }
+        let strategy = strategy(&sample);
+        let base = (&sample.contract.frozen.environment).into();
+        let seen = window(&sample, &strategy, base);
+        let steps = &seen.prepared().steps;
+        let decidable = |at: &usize| steps[*at].row.is_some();
+        let first = (0..steps.len()).find(decidable).unwrap();
+        let place = (first..steps.len()).find(|at| !decidable(at)).unwrap();
+        assert_eq!((place..steps.len()).any(|at| decidable(&at)), !to_the_end);
+        let settings = ExecutionSettings {
+            // The order of the first decision is filled at this very bar, and costs more than there is.
+            latency_bars: u32::try_from(place - first).unwrap(),
+            transaction_cost_bps: 20_000.0,
+            stale_after_bars: 100_000,
+            fill: FillRule::NextOpen,
+            overnight: OvernightRule::Hold,
+            ..base
+        };
+        let window = window(&sample, &strategy, settings);
+        let mut row = vec![0.0; strategy.width()];
+        let mut environment = Environment::whole(&window);
+        let end = loop {
+            environment.observe(&mut row);
+            if let Some(end) = environment.take(Ok(Position::Long)).end {
+                break end;
+            }
+        };
+        assert_eq!(end, End::Ruined, "at step {place}");
+        assert!(!environment.asks(), "nothing follows ruin");
+        let (bars, walk) = environment.into_parts();
+        assert_eq!(walk.ruined, Some(steps[place].bar.close_time));
+        assert_eq!(bars.len(), place + 1);
+        // Long from the first decision on, too.
+        let layout = Layout::new(strategy.width(), &[], 1);
+        let mut parameters = vec![0.0; layout.count()];
+        *parameters.last_mut().unwrap() = 1.0;
+        let chain = layout.chain(&parameters, Head::Scalar).unwrap();
+        let found = evaluate(&window, &chain).unwrap();
+        assert_eq!((found.max_drawdown, found.sharpe), (1.0, None));
+        assert!(found.reward.is_finite());
+    }
 }

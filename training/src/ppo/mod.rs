@@ -22,5 +22,5 @@ mod tests;
 mod trainer;
 mod update;
 
-pub use plan::{Ended, Progress, TrainError, TrainOptions, Trained, TrainingPlan};
+pub use plan::{Ended, Progress, TrainError, TrainErrorKind, TrainOptions, Trained, TrainingPlan};
 pub use trainer::train;

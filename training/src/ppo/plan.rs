@@ -123,6 +123,14 @@ pub enum TrainError {
         /// When it was seen.
         update: u64,
     },
+    /// Every policy that was looked at does one and the same thing all the time: none that could be registered. The checkpoint stays.
+    #[error(
+        "after {steps} steps the policy gives one and the same action on every bar of the validation window, as every policy before it did; such a model cannot be registered: train for more steps (training.total_timesteps), lower the costs, or change the entropy weight (training.ent_coef)"
+    )]
+    Constant {
+        /// Environment steps made.
+        steps: u64,
+    },
     /// The network is none the executor runs. Choose a smaller `net_arch`.
     #[error("training.net_arch makes no network the dense executor runs: {0}")]
     Network(#[from] ChainError),
@@ -137,4 +145,30 @@ pub enum TrainError {
         /// Why.
         source: CheckpointError,
     },
+}
+
+/// Whose turn it is after a [`TrainError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrainErrorKind {
+    /// The experiment, the data or a file's contents have to be changed.
+    Input,
+    /// A file cannot be read or written: the disk or its rights.
+    Io,
+    /// What runs a policy is not to be had.
+    Runtime,
+}
+
+impl TrainError {
+    /// What kind of failure it is.
+    #[must_use]
+    pub const fn kind(&self) -> TrainErrorKind {
+        match self {
+            Self::Checkpoint {
+                source: CheckpointError::Io(_),
+                ..
+            } => TrainErrorKind::Io,
+            Self::Infer(_) => TrainErrorKind::Runtime,
+            _ => TrainErrorKind::Input,
+        }
+    }
 }

@@ -240,6 +240,39 @@ fn the_validation_window_stops_a_training_that_finds_nothing_better() {
 }
 
 #[test]
+fn a_policy_that_never_varies_is_an_error_by_name_and_its_checkpoint_stays() {
+    // It begins flat on every bar, and steps this small leave it there.
+    let sample = Sample::new(&["  learning_rate: 1.0e-9"], 14, 0.5);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let mut updates = 0;
+    for _ in 0..2 {
+        let error = train(&sample.plan(), &options(2, Some(&path)), &mut |_| {
+            updates += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap_err();
+        assert!(matches!(error, TrainError::Constant { steps: 4096 }), "{error}");
+        assert_eq!(error.kind(), TrainErrorKind::Input);
+        assert!(error.to_string().contains("total_timesteps"), "{error}");
+        assert!(path.is_file(), "what was computed is kept");
+    }
+    assert_eq!(updates, 4, "the second time nothing is computed again");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_no_fault_of_the_experiments() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("not there").join("checkpoint");
+    let sample = Sample::new(&[], 15, 0.8);
+    let error = train(&sample.plan(), &options(1, Some(&path)), &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap_err();
+    assert_eq!(error.kind(), TrainErrorKind::Io, "{error}");
+}
+
+#[test]
 fn what_cannot_be_trained_is_refused_by_name() {
     let refused = |sample: &Sample| {
         let error = train(&sample.plan(), &options(1, None), &mut |_| {

@@ -1,5 +1,7 @@
 //! The loop: collect, update, evaluate, save, tell.
 
+mod state;
+
 use std::ops::ControlFlow;
 
 use contracts::experiment::{PpoSection, TrainingSection};
@@ -8,7 +10,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use strategy::strategy::Strategy;
 
-use super::checkpoint::{Best, Checkpoint, CheckpointError, Head, Identity, LaneState};
+use super::checkpoint::{Best, Identity};
 use super::curve::{Curve, Point, explained_variance};
 use super::evaluate::{Evaluation, evaluate};
 use super::head::{Distribution, training_head};
@@ -18,7 +20,7 @@ use super::net::init::{ACTION_GAIN, VALUE_GAIN, orthogonal};
 use super::plan::{Ended, Progress, TrainError, TrainOptions, Trained, TrainingPlan};
 use super::rollout::{Collect, Lane, Net, collect};
 use super::update::{Batch, Figures, update};
-use crate::environment::{Environment, Unfit, Window, up_to};
+use crate::environment::{Window, up_to};
 use crate::export::onnx;
 use crate::limits::{
     CHECKPOINT_STEPS, ENVIRONMENTS, EVALUATIONS_MAX, PATIENCE_MIN, PATIENCE_SHARE, ROLLOUT_VALUES_MAX,
@@ -87,6 +89,12 @@ pub fn train(
     );
     trainer.resume(options)?;
     let ended = trainer.run(options, progress)?;
+    // The last update is always looked at: without a best one no policy has done two different things.
+    if ended == Ended::Finished && trainer.best.is_none() {
+        return Err(TrainError::Constant {
+            steps: trainer.update * per_update(section),
+        });
+    }
     let action = &frozen.environment.action;
     let model = trainer
         .best_parameters
@@ -342,101 +350,5 @@ impl<'a> Trainer<'a> {
                 .then(|| libm::exp(f64::from(self.actor.extra()))),
             validation,
         }
-    }
-
-    fn save(&mut self, options: &TrainOptions<'_>) -> Result<(), TrainError> {
-        let Some(path) = options.checkpoint else {
-            return Ok(());
-        };
-        let lists: Vec<Vec<f32>> = [&self.actor, &self.critic]
-            .into_iter()
-            .flat_map(|learner| [&learner.parameters, &learner.moments[0], &learner.moments[1]])
-            .chain(&self.best_parameters)
-            .cloned()
-            .collect();
-        let lane = |lane: &Lane<'_>| {
-            lane.environment.as_ref().map(|environment| {
-                let (episode, decisions) = environment.so_far();
-                LaneState {
-                    from: episode.from,
-                    until: episode.until,
-                    decisions: decisions.to_vec(),
-                }
-            })
-        };
-        let head = Head {
-            identity: self.identity.clone(),
-            update: self.update,
-            gradient_steps: self.gradient_steps,
-            evaluations_since: self.evaluations_since,
-            stopped_early: self.stopped_early,
-            best: self.best,
-            lanes: self.lanes.iter().map(lane).collect(),
-            points: self.points.clone(),
-            lengths: lists.iter().map(Vec::len).collect(),
-        };
-        Checkpoint { head, lists }
-            .save(path)
-            .map_err(|source| at(path, source))?;
-        self.saved = self.update;
-        Ok(())
-    }
-
-    fn resume(&mut self, options: &TrainOptions<'_>) -> Result<(), TrainError> {
-        let Some(path) = options.checkpoint else {
-            return Ok(());
-        };
-        let found = Checkpoint::load(path, &self.identity).map_err(|source| at(path, source))?;
-        let Some(checkpoint) = found else { return Ok(()) };
-        self.take_over(checkpoint).map_err(|Unfit| {
-            let detail = "its state does not fit the training it names".to_owned();
-            at(path, CheckpointError::Damaged { detail })
-        })
-    }
-
-    fn take_over(&mut self, checkpoint: Checkpoint) -> Result<(), Unfit> {
-        let Checkpoint { head, lists } = checkpoint;
-        let mut lists = lists.into_iter();
-        for learner in [&mut self.actor, &mut self.critic] {
-            let [mean, square] = &mut learner.moments;
-            for list in [&mut learner.parameters, mean, square] {
-                let read = lists.next().filter(|read| read.len() == list.len());
-                *list = read.ok_or(Unfit)?;
-            }
-        }
-        self.best_parameters = lists.next();
-        let length = self.best_parameters.as_ref().map(Vec::len);
-        let expected = head.best.map(|_| self.actor.parameters.len());
-        if length != expected || lists.next().is_some() || head.lanes.len() != self.lanes.len() {
-            return Err(Unfit);
-        }
-        for (lane, state) in self.lanes.iter_mut().zip(head.lanes) {
-            lane.environment = match state {
-                None => None,
-                Some(LaneState {
-                    from,
-                    until,
-                    decisions,
-                }) => {
-                    let episode = crate::environment::Episode { from, until };
-                    Some(Environment::replayed(self.train, episode, &decisions)?)
-                }
-            };
-        }
-        self.update = head.update;
-        self.saved = head.update;
-        self.gradient_steps = head.gradient_steps;
-        self.evaluations_since = head.evaluations_since;
-        self.stopped_early = head.stopped_early;
-        self.best = head.best;
-        self.points = head.points;
-        Ok(())
-    }
-}
-
-fn at(path: &std::path::Path, source: CheckpointError) -> TrainError {
-    TrainError::Checkpoint {
-        path: path.to_owned(),
-        source,
     }
 }
