@@ -54,6 +54,14 @@ pub enum MergeError {
         /// When.
         arrived_at: UtcMillis,
     },
+    /// A first version that is told with later ones, and is none of those known from before them.
+    #[error(
+        "the first version of {date} is told anew beside later ones, and differs from what is known: what was read before is not rewritten"
+    )]
+    Rewritten {
+        /// Which date.
+        date: DayNumber,
+    },
     /// Bars into daily values, or the other way round.
     #[error("bars and daily values cannot be merged")]
     Kinds,
@@ -68,7 +76,7 @@ pub struct Lost {
 }
 
 /// The month as it is after `new` rows came, in whatever order, into what is known. Another value of a known date without an arrival of
-/// its own arrived at `at`.
+/// its own arrived at `at`; one that is told together with a later version of its date is the version before that, and never arrives now.
 ///
 /// # Errors
 /// [`MergeError`].
@@ -126,19 +134,24 @@ fn merge_daily(
         }
     }
     let mut counts = Counts::default();
-    for value in new {
+    for (row, &value) in new.iter().enumerate() {
         let versions = dates.entry(value.date).or_default();
         let Some(latest) = versions.last() else {
             versions.push(value);
             counts.added += 1;
             continue;
         };
-        let told_before = |version: &DailyValue| {
-            value.arrived_at.is_some()
-                && value.arrived_at == version.arrived_at
-                && same_value(version, &value)
+        let later = new[row + 1..].iter();
+        let later = later
+            .take_while(|later| later.date == value.date)
+            .find(|later| later.arrived_at.is_some());
+        let is_known = match (value.arrived_at, later) {
+            (Some(_), _) => is_told(versions, &value),
+            (None, None) => same_value(latest, &value),
+            (None, Some(later)) if is_before(versions, &value, later) => true,
+            (None, Some(_)) => return Err(MergeError::Rewritten { date: value.date }),
         };
-        if same_value(latest, &value) || versions.iter().any(told_before) {
+        if is_known {
             counts.unchanged += 1;
             continue;
         }
@@ -156,6 +169,21 @@ fn merge_daily(
         counts.changed += 1;
     }
     Ok((Rows::Daily(dates.into_values().flatten().collect()), counts))
+}
+
+/// Whether a value with an arrival tells nothing new: it is what was known then, or what is stored with the next, later arrival.
+fn is_told(versions: &[DailyValue], value: &DailyValue) -> bool {
+    let then = versions.partition_point(|version| version.arrived_at <= value.arrived_at);
+    let around = &versions[then.saturating_sub(1)..versions.len().min(then + 1)];
+    around.iter().any(|version| same_value(version, value))
+}
+
+/// Whether a value without an arrival, told together with a `later` version, is one that is stored from before that.
+fn is_before(versions: &[DailyValue], value: &DailyValue, later: &DailyValue) -> bool {
+    let before = versions
+        .iter()
+        .take_while(|version| version.arrived_at < later.arrived_at);
+    same_value(later, value) || before.into_iter().any(|version| same_value(version, value))
 }
 
 fn same_value(one: &DailyValue, other: &DailyValue) -> bool {

@@ -136,6 +136,14 @@ pub(super) async fn current(
     }
 }
 
+fn missing() -> CliError {
+    CliError::new(
+        Exit::Unavailable,
+        "the server sent fewer files of the market than were asked for",
+        "check that --url names a `control serve` of this version",
+    )
+}
+
 /// The rows of partitions, out of the cache or from the server.
 pub(super) async fn rows_of(
     remote: &mut Remote<'_>,
@@ -151,15 +159,16 @@ pub(super) async fn rows_of(
         let absent: Vec<ArtifactHash> = absent.map(|(partition, _)| partition.sha256).collect();
         let mut fetched = remote.artifacts(&absent).await?.into_iter();
         for file in files.iter_mut().filter(|file| file.is_none()) {
-            *file = fetched.next();
-            cache.copy(file.as_deref().unwrap_or_default()).or_exit(
+            let bytes = fetched.next().ok_or_else(missing)?;
+            cache.copy(&bytes).or_exit(
                 Exit::Io,
                 "a file of the market cannot be kept in the cache",
                 "check the folder, its rights and its room",
             )?;
+            *file = Some(bytes);
         }
         for (partition, file) in page.iter().zip(files) {
-            let rows = decode(partition.name.kind(), partition.month, &file.unwrap_or_default());
+            let rows = decode(partition.name.kind(), partition.month, &file.ok_or_else(missing)?);
             all.push(rows.or_exit(
                 Exit::Data,
                 format!("{partition} cannot be read"),

@@ -6,7 +6,8 @@
 //! with a value a day the vintages stay below the 2,000 that FRED allows in one request. Later revisions are not seen.
 //!
 //! Where the archive began years after the observations, `realtime_start` says when the archive began: a first version that "arrives"
-//! more than [`FRED_ARRIVAL_DAYS_MAX`] after its date is taken with its arrival unknown, and counted. A day without a time of day counts from its end
+//! more than [`FRED_ARRIVAL_DAYS_MAX`] after its date, on the day of the earliest vintage of all, is taken with its arrival unknown, and counted;
+//! any other late arrival is kept: the value came late. A day without a time of day counts from its end
 //! in St. Louis: nothing is known before it was. A window that lies too far back for today is asked for once more as it is known today: what the
 //! archive did not have yet comes from there, its arrival unknown too.
 
@@ -82,13 +83,15 @@ pub fn known(observations: &[Observation]) -> Known {
             versions.push(daily);
         }
     }
+    let arrivals = by_date.values().flat_map(|(_, versions)| versions);
+    let began = arrivals.filter_map(|version| version.arrived_at).min();
     let mut known = Known::default();
     for (date, (blank, mut versions)) in by_date {
         versions.sort_by_key(|version| version.arrived_at);
         match versions.first_mut() {
             None => known.blanks.push(date),
             Some(first) if first.arrived_at.is_none() => known.archived += 1,
-            Some(first) if !blank && is_archived(first) => {
+            Some(first) if !blank && first.arrived_at == began && is_late(first) => {
                 first.arrived_at = None;
                 known.archived += 1;
             }
@@ -99,7 +102,7 @@ pub fn known(observations: &[Observation]) -> Known {
     known
 }
 
-fn is_archived(first: &Daily) -> bool {
+fn is_late(first: &Daily) -> bool {
     let late_ms = i64::from(first.date.0 + FRED_ARRIVAL_DAYS_MAX) * DAY_MS;
     first.arrived_at.is_some_and(|arrived| arrived.0 > late_ms)
 }

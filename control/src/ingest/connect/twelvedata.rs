@@ -1,8 +1,8 @@
 //! Twelve Data's `time_series`: five-minute bars, backwards.
 //!
 //! Asked for in UTC, and the answer's `meta` is held against what was asked: symbol, interval, and the zone where it names one (the vendor
-//! names an exchange's zone only where the request named none). A page has up to 5,000 bars, newest first; the next one ends before its
-//! oldest. Times are opens without a zone. Faults may come with HTTP 200 and a `code` in the body. The newest bar may still be in progress:
+//! names an exchange's zone only where the request named none). A page has up to 5,000 bars, or fewer where the vendor caps it, newest first; the next one ends
+//! before its oldest, until that reaches the first bar asked for or the vendor has no more. Times are opens without a zone. Faults may come with HTTP 200 and a `code` in the body. The newest bar may still be in progress:
 //! bars that close after `now` are left out.
 
 use contracts::bar::{Bar, Stamp};
@@ -167,8 +167,8 @@ impl TwelveData {
         let (mut rows, mut bad) = (Vec::with_capacity(values.len()), Vec::new());
         let mut oldest: Option<UtcMillis> = None;
         for (number, value) in (1..).zip(values) {
-            let (open_time, bar) = match bar(value) {
-                Ok(read) => read,
+            let open_time = match open_time(value) {
+                Ok(open_time) => open_time,
                 Err(fault) => {
                     bad.push((number, fault));
                     continue;
@@ -180,6 +180,13 @@ impl TwelveData {
                 )));
             }
             oldest = Some(oldest.map_or(open_time, |oldest| oldest.min(open_time)));
+            let bar = match bar(open_time, value) {
+                Ok(bar) => bar,
+                Err(fault) => {
+                    bad.push((number, fault));
+                    continue;
+                }
+            };
             let in_time =
                 bar.close_time >= self.from && bar.close_time <= self.to && bar.close_time <= self.now;
             if !in_time {
@@ -187,27 +194,30 @@ impl TwelveData {
             }
             rows.push(bar);
         }
-        let full = values.len() >= TWELVE_DATA_PAGE_ROWS;
-        let next = oldest
-            .map(|oldest| oldest.plus_ms(-BAR_INTERVAL_MS))
-            .filter(|next| full && next.plus_ms(BAR_INTERVAL_MS) >= self.from);
-        if full && oldest.is_none() {
+        if oldest.is_none() && !values.is_empty() {
             return Err(Refusal::Lasting("no time on a whole page can be read".to_owned()));
         }
+        // The next page ends before the oldest bar of this one: none can come twice, and a page without any is the last.
+        let next = oldest
+            .filter(|oldest| *oldest >= self.from)
+            .map(|oldest| oldest.plus_ms(-BAR_INTERVAL_MS));
         Ok(Page { rows, bad, next })
     }
 }
 
-fn bar(value: &Value) -> Result<(UtcMillis, Bar), String> {
-    let number = |name: &str, text: &str| {
-        text.parse::<f64>()
-            .map_err(|_| format!("`{}` in {name} is not a number", said(text)))
-    };
+fn open_time(value: &Value) -> Result<UtcMillis, String> {
     let time: Option<DateTime> = value.datetime.parse().ok();
     let time = time.filter(|_| value.datetime.contains(':'));
     let time = time.and_then(|time| TimeZone::UTC.to_ambiguous_timestamp(time).unambiguous().ok());
     let time = time.ok_or_else(|| format!("`{}` is no date and time", said(&value.datetime)))?;
-    let open_time = UtcMillis(time.as_millisecond());
+    Ok(UtcMillis(time.as_millisecond()))
+}
+
+fn bar(open_time: UtcMillis, value: &Value) -> Result<Bar, String> {
+    let number = |name: &str, text: &str| {
+        text.parse::<f64>()
+            .map_err(|_| format!("`{}` in {name} is not a number", said(text)))
+    };
     let volume = value.volume.as_deref().filter(|text| !text.is_empty());
     let bar = Bar {
         close_time: Stamp::Open.close_time(open_time),
@@ -223,7 +233,7 @@ fn bar(value: &Value) -> Result<(UtcMillis, Bar), String> {
     if !bar.close_time.is_on_bar_grid() {
         return Err(format!("a bar that opens at {open_time} is no five-minute bar"));
     }
-    Ok((open_time, bar))
+    Ok(bar)
 }
 
 /// A time as the vendor writes it.

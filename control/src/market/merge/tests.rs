@@ -140,3 +140,72 @@ fn a_version_that_is_gone_or_was_replaced_is_named() {
     );
     assert!(compare(Some(&known), &Rows::Bars(vec![bar(1, 1.0)])).is_err());
 }
+
+#[test]
+fn the_same_input_with_an_unknown_first_arrival_restores_no_value() {
+    let input = Rows::Daily(vec![value(1, 1.0, None), value(1, 2.0, Some(40))]);
+    let (known, counted) = merge(None, input.clone(), at(100)).unwrap();
+    assert_eq!(counted, counts(1, 1, 0));
+    let (again, counted) = merge(Some(known.clone()), input, at(200)).unwrap();
+    assert_eq!(again, known);
+    assert_eq!(counted, counts(0, 0, 2));
+    // A later version comes on top; the value alone goes back; a first version that was never known is no news of today.
+    let more = vec![
+        value(1, 1.0, None),
+        value(1, 2.0, Some(40)),
+        value(1, 3.0, Some(50)),
+    ];
+    let (_, counted) = merge(Some(known.clone()), Rows::Daily(more), at(200)).unwrap();
+    assert_eq!(counted, counts(0, 1, 2));
+    let alone = Rows::Daily(vec![value(1, 1.0, None)]);
+    let (_, counted) = merge(Some(known.clone()), alone, at(200)).unwrap();
+    assert_eq!(counted, counts(0, 1, 0));
+    let anew = Rows::Daily(vec![value(1, 7.0, None), value(1, 2.0, Some(40))]);
+    let error = merge(Some(known), anew, at(200)).unwrap_err();
+    assert!(matches!(error, MergeError::Rewritten { .. }), "{error}");
+}
+
+/// Every batch of one date with values 1 to 3 or nothing, unknown and at the hours 1 to 3.
+fn batches() -> Vec<Vec<DailyValue>> {
+    let slots = [None, Some(1), Some(2), Some(3)];
+    let batch = |number: u32| {
+        let told = slots.iter().zip(0..).filter_map(|(arrived, slot)| {
+            let digit = number / 4_u32.pow(slot) % 4;
+            (digit > 0).then(|| value(1, f64::from(digit), *arrived))
+        });
+        told.collect()
+    };
+    (1..4_u32.pow(4)).map(batch).collect()
+}
+
+#[test]
+fn whatever_was_merged_merges_again_to_nothing() {
+    let mut taken = 0;
+    for first in batches() {
+        let (known, _) = merge(None, Rows::Daily(first.clone()), at(10)).unwrap();
+        let (again, counted) = merge(Some(known.clone()), Rows::Daily(first.clone()), at(20)).unwrap();
+        assert!(again == known && counted.is_nothing(), "{first:?}: {again:?}");
+        for second in batches() {
+            let new = Rows::Daily(second.clone());
+            let Ok((after, counted)) = merge(Some(known.clone()), new.clone(), at(20)) else {
+                continue;
+            };
+            taken += 1;
+            let differs = compare(Some(&known), &after).unwrap();
+            assert_eq!((differs.added, differs.changed), (counted.added, counted.changed));
+            let Rows::Daily(versions) = &after else {
+                panic!("daily values");
+            };
+            let rising = versions
+                .windows(2)
+                .all(|two| two[0].arrived_at < two[1].arrived_at);
+            assert!(rising, "{first:?}, {second:?}: {versions:?}");
+            let lone = second.iter().all(|value| value.arrived_at.is_none());
+            let now = versions.iter().any(|value| value.arrived_at == Some(at(20)));
+            assert!(lone || !now, "{first:?}, {second:?}: {versions:?}");
+            let (again, counted) = merge(Some(after.clone()), new, at(30)).unwrap();
+            assert!(again == after && counted.is_nothing(), "{first:?}, {second:?}");
+        }
+    }
+    assert!(taken > 10_000, "{taken}");
+}

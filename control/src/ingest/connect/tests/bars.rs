@@ -35,6 +35,13 @@ fn series(values: &[Value]) -> Value {
                     "type": "Physical Currency"}, "values": values, "status": "ok"})
 }
 
+/// As the vendor says that there is no more.
+fn no_data() -> Reply {
+    let told = json!({"code": 400, "message": "No data is available on the specified dates. Try setting different start/end dates.",
+                      "status": "error"});
+    reply(400, &told)
+}
+
 async fn fetch_bars(answers: Vec<Reply>) -> (Result<fetch::Fetched<Bar>, FetchError>, Vendor, TestPace) {
     let vendor = Vendor::start(answers).await;
     let pace = TestPace::default();
@@ -49,10 +56,14 @@ async fn pages_are_followed_backwards_and_a_bad_row_is_named() {
     let second = values(at("2026-01-05T14:55:00Z").plus_ms(-5_000 * 300_000), 10);
     // The bar that opens at 14:55 closes at 15:00, two minutes ago.
     first[3]["close"] = json!("none");
-    let (fetched, vendor, pace) =
-        fetch_bars(vec![reply(200, &series(&first)), reply(200, &series(&second))]).await;
+    let (fetched, vendor, pace) = fetch_bars(vec![
+        reply(200, &series(&first)),
+        reply(200, &series(&second)),
+        no_data(),
+    ])
+    .await;
     let fetched = fetched.unwrap();
-    assert_eq!((fetched.rows.len(), fetched.pages), (5_009, 2));
+    assert_eq!((fetched.rows.len(), fetched.pages), (5_009, 3));
     assert_eq!(fetched.bad[0].0, 4);
     assert_eq!(fetched.rows[0].close_time, at("2026-01-05T15:00:00Z"));
     let asked = vendor.asked();
@@ -73,7 +84,28 @@ async fn pages_are_followed_backwards_and_a_bad_row_is_named() {
         asked[1].0
     );
     // One request a second.
-    assert_eq!(*pace.pauses.borrow(), [Duration::from_secs(1)]);
+    assert_eq!(*pace.pauses.borrow(), [Duration::from_secs(1); 2]);
+}
+
+#[tokio::test]
+async fn a_vendor_that_caps_its_pages_loses_no_older_bar() {
+    let newest = at("2026-01-05T14:55:00Z");
+    let page = |number: i64| {
+        reply(
+            200,
+            &series(&values(newest.plus_ms(-number * 100 * 300_000), 100)),
+        )
+    };
+    let (fetched, ..) = fetch_bars(vec![page(0), page(1), page(2), no_data()]).await;
+    let fetched = fetched.unwrap();
+    assert_eq!((fetched.rows.len(), fetched.pages), (300, 4));
+    // An empty page is an end as well, and so is the first bar that was asked for.
+    let (fetched, ..) = fetch_bars(vec![page(0), reply(200, &series(&[]))]).await;
+    assert_eq!(fetched.unwrap().rows.len(), 100);
+    let vendor = Vendor::start(vec![page(0)]).await;
+    let connector = bars_of("2026-01-05T06:45:00Z", "2026-01-05T16:00:00Z");
+    let fetched = all(&connector, &vendor.http(), &TestPace::default(), 60, |_, _| ()).await;
+    assert_eq!((fetched.unwrap().rows.len(), vendor.asked().len()), (100, 1));
 }
 
 #[tokio::test]
@@ -99,11 +131,12 @@ async fn too_many_requests_are_waited_out_whichever_way_they_are_told() {
     let in_body = json!({"code": 429, "message": "You have run out of API credits", "status": "error"});
     let mut by_header = reply(429, &json!({}));
     by_header.headers.push(("retry-after", "120".to_owned()));
-    let (fetched, _, pace) = fetch_bars(vec![reply(200, &in_body), by_header, ok]).await;
+    let (fetched, _, pace) = fetch_bars(vec![reply(200, &in_body), by_header, ok, no_data()]).await;
     assert_eq!(fetched.unwrap().rows.len(), 3);
     let pauses = pace.pauses.borrow();
     let seconds: Vec<u64> = pauses.iter().map(Duration::as_secs).collect();
-    assert_eq!(seconds, [60, 120]);
+    // And one between two pages.
+    assert_eq!(seconds, [60, 120, 1]);
 }
 
 #[tokio::test]
@@ -127,7 +160,7 @@ async fn a_body_that_is_cut_off_is_asked_for_again() {
     let whole = reply(200, &series(&values(at("2026-01-05T14:00:00Z"), 3)));
     let mut half = whole.clone();
     half.body.truncate(half.body.len() / 2);
-    let (fetched, ..) = fetch_bars(vec![half.clone(), whole]).await;
+    let (fetched, ..) = fetch_bars(vec![half.clone(), whole, no_data()]).await;
     assert_eq!(fetched.unwrap().rows.len(), 3);
     // For ever: an error that says what was wrong.
     let (fetched, ..) = fetch_bars(vec![half]).await;
@@ -159,7 +192,8 @@ async fn a_connection_that_ends_in_the_body_is_asked_again() {
     let vendor = Vendor::start(vec![reply(200, &json!({}))]).await;
     let mut http = vendor.http();
     http.point_at(&url);
-    let connector = bars_of("2025-12-01T00:00:00Z", "2026-01-05T16:00:00Z");
+    // The oldest of the three is the first that is asked for.
+    let connector = bars_of("2026-01-05T13:55:00Z", "2026-01-05T16:00:00Z");
     let fetched = all(&connector, &http, &TestPace::default(), 60, |_, _| ())
         .await
         .unwrap();
@@ -181,9 +215,7 @@ async fn a_wrong_key_is_said_at_once_and_never_shown() {
 
 #[tokio::test]
 async fn nothing_in_a_period_is_no_fault() {
-    let none = json!({"code": 400, "message": "No data is available on the specified dates. Try setting different start/end dates.",
-                      "status": "error"});
-    let (fetched, ..) = fetch_bars(vec![reply(400, &none)]).await;
+    let (fetched, ..) = fetch_bars(vec![no_data()]).await;
     assert_eq!(fetched.unwrap().rows.len(), 0);
     let wrong = json!({"code": 404, "message": "**symbol** not found: USD/COPP", "status": "error"});
     let (fetched, ..) = fetch_bars(vec![reply(404, &wrong)]).await;

@@ -171,6 +171,13 @@ fn an_arrival_years_later_says_when_the_archive_began() {
     // The revision's arrival is believed, and so is that of a value which was blank before.
     assert_eq!(arrivals, [false, true, true]);
     assert_eq!((found.archived, found.blanks.len()), (1, 0));
+    // A value that came ten weeks late, without a blank before, in an archive that had begun: it was not known earlier.
+    let found = known(&[
+        value("2010-05-28", "2010-06-01T05:00:00Z", 14.0),
+        value("2012-01-02", "2012-03-12T05:00:00Z", 20.0),
+    ]);
+    assert_eq!(found.values[1].arrived_at, Some(at("2012-03-12T05:00:00Z")));
+    assert_eq!(found.archived, 0);
 }
 
 #[tokio::test]
