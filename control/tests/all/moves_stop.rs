@@ -10,6 +10,7 @@ use control::promote::{RollBack, Withdraw, rollback, withdraw};
 use control::slots::{Halt, ResumeRequest, confirm_resume, halt, renew, request_resume};
 use control::store::ModelRow;
 
+use crate::audit::control;
 use crate::kit::app::{TestApp, app, person};
 use crate::kit::sample::{self, Shape};
 use crate::kit::{database, on_every_database};
@@ -184,6 +185,51 @@ fn a_slot_whose_key_was_revoked_is_halted_and_its_model_withdrawn() {
         assert_eq!(halted, Some(slot()));
         let stopped = directive(&test).await;
         assert_eq!((stopped.halted, stopped.contract), (true, None));
+    });
+}
+
+#[test]
+fn a_key_that_a_slot_runs_by_is_not_revoked_by_accident() {
+    on_every_database(|database| async {
+        let test = app(database);
+        two_generations(&test).await;
+        let (config, folder) = (test.settings_file(), test.app.config.keys.clone());
+        let old = test.app.keys.vote().key_id().to_string();
+        let spare = keys::generate(&folder, KeyPurpose::Vote, [77; 32]).unwrap();
+        keys::generate(&folder, KeyPurpose::Vote, [78; 32]).unwrap();
+        let revoke = async |id: &str, more: &[&str]| {
+            let words = [
+                &[
+                    "key",
+                    "revoke",
+                    "--purpose",
+                    "vote",
+                    "--id",
+                    id,
+                    "--config",
+                    &config,
+                ],
+                more,
+            ];
+            control(&words.concat()).await
+        };
+        let (said, refused) = revoke(&old, &[]).await;
+        assert_eq!(refused, 77, "{said}");
+        let trusted = |id: &str| {
+            let listed = keys::list(&folder).unwrap();
+            listed
+                .iter()
+                .any(|key| key.key_id.to_string() == id && key.state == keys::KeyState::Trusted)
+        };
+        assert!(trusted(&old), "nothing was moved");
+        assert_eq!(
+            revoke(&spare.key_id.to_string(), &[]).await.1,
+            0,
+            "nothing depends on it"
+        );
+        let (said, done) = revoke(&old, &["--although-in-use"]).await;
+        assert_eq!(done, 0, "{said}");
+        assert!(!trusted(&old));
     });
 }
 
