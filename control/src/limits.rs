@@ -30,6 +30,9 @@ pub const FRESH_LOGIN_MS: i64 = 15 * 60 * 1000;
 pub const DIRECTIVE_RENEW_MS: i64 = 7 * DAY_MS;
 /// A directive is issued again this often, in milliseconds: 15 minutes.
 pub const DIRECTIVE_PERIOD_MS: i64 = 15 * 60 * 1000;
+/// So many of a slot's newest directives are searched for one that verifies when a slot is halted whose contract does not, a number:
+/// ten days of routine ones.
+pub const DIRECTIVES_SEARCHED_MAX: u32 = 1000;
 /// A request to resume waits this long for its confirmation, in milliseconds: an hour.
 pub const RESUME_REQUEST_MS: i64 = 60 * 60 * 1000;
 /// A day, in milliseconds.

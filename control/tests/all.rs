@@ -44,6 +44,8 @@ mod models;
 mod more_tests;
 #[path = "all/moves.rs"]
 mod moves;
+#[path = "all/moves_stop.rs"]
+mod moves_stop;
 #[path = "all/notify.rs"]
 mod notify;
 #[path = "all/proposals.rs"]

@@ -47,12 +47,13 @@ pub(super) fn routes() -> Vec<Route> {
         .takes::<RollbackBody>()
         .refuses_all(MOVE)
         .refuses(403, &["author_may_not_deploy"])
-        .refuses(409, &["never_in_production"])
+        .refuses(409, &["never_in_production", "contract_altered"])
         .refuses(422, &["reason_required"]),
         Route::post("/api/slots/{slot}/halt", anybody, "Stop a slot", post(halt))
             .takes::<Reason>()
-            .refuses(403, &["not_operator"])
-            .refuses(404, &["not_found"]),
+            .refuses(403, &["not_operator", "person_required"])
+            .refuses(404, &["not_found"])
+            .refuses(422, &["reason_too_long"]),
         Route::post(
             "/api/slots/{slot}/resume",
             anybody,
@@ -61,7 +62,7 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .takes::<ResumeBody>()
         .refuses_all(RESUME)
-        .refuses(409, &["resume_open"])
+        .refuses(409, &["resume_open", "no_production_model"])
         .refuses(422, &["resume_incomplete"]),
         Route::post(
             "/api/slots/{slot}/resume/confirm",
@@ -72,7 +73,7 @@ pub(super) fn routes() -> Vec<Route> {
         .takes::<Nothing>()
         .refuses_all(RESUME)
         .refuses(403, &["second_person_required"])
-        .refuses(409, &["resume_not_requested"]),
+        .refuses(409, &["resume_not_requested", "no_production_model"]),
     ]
 }
 
@@ -204,16 +205,9 @@ async fn halt(
         reason: body.reason,
     };
     let done = Box::pin(slots::halt(&api.app, &caller.actor, &request)).await;
-    if let Err(why @ HaltError::NotOperator) = &done {
-        note(
-            &api,
-            &caller,
-            Action::Halted,
-            request.slot.as_str(),
-            "not_operator",
-            why,
-        )
-        .await?;
+    if let Err(why @ (HaltError::NotOperator | HaltError::NoPerson | HaltError::ReasonTooLong)) = &done {
+        let code = why.code().unwrap_or_default();
+        note(&api, &caller, Action::Halted, request.slot.as_str(), code, why).await?;
     }
     let number = done?;
     Ok(axum::Json(
@@ -279,7 +273,8 @@ impl From<MoveError> for Problem {
             | MoveRefused::Lapsed(_)
             | MoveRefused::BaselineChanged
             | MoveRefused::WrongStage(_)
-            | MoveRefused::NeverHere => 409,
+            | MoveRefused::NeverHere
+            | MoveRefused::ContractAltered => 409,
             MoveRefused::ReasonRequired => 422,
         };
         Self::new(status, refused.code(), refused)
@@ -288,11 +283,15 @@ impl From<MoveError> for Problem {
 
 impl From<HaltError> for Problem {
     fn from(error: HaltError) -> Self {
-        match &error {
-            HaltError::NotOperator => Self::new(403, "not_operator", &error),
-            HaltError::NoSlot(_) => Self::new(404, "not_found", &error),
-            _ => Self::internal(&error),
-        }
+        let Some(code) = error.code() else {
+            return Self::internal(&error);
+        };
+        let status = match error {
+            HaltError::NoSlot(_) => 404,
+            HaltError::ReasonTooLong => 422,
+            _ => 403,
+        };
+        Self::new(status, code, &error)
     }
 }
 
@@ -304,7 +303,9 @@ impl From<ResumeError> for Problem {
         let status = match refused {
             ResumeRefused::NoSlot(_) => 404,
             ResumeRefused::NotOperator(_) | ResumeRefused::NotFresh(_) | ResumeRefused::SamePerson(_) => 403,
-            ResumeRefused::Open(_) | ResumeRefused::NothingOpen(_) => 409,
+            ResumeRefused::Open(_) | ResumeRefused::NothingOpen(_) | ResumeRefused::NoProductionModel(_) => {
+                409
+            }
             ResumeRefused::Incomplete => 422,
         };
         Self::new(status, refused.code(), refused)

@@ -8,7 +8,7 @@ use rand::TryRngCore as _;
 
 use super::out::{Format, Sink};
 use super::place::ConfigArg;
-use super::{CliError, Exit, OrExit};
+use super::{CliError, Exit, OrExit, key_use};
 use crate::keys::{self, KeyState, KeyringError, ListedKey};
 
 /// Keys.
@@ -97,10 +97,13 @@ struct RotateArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Statements signed with it count no more: contracts that embed them are refused from then on.
+Statements signed with it count no more: contracts that embed them are refused from then on, and models whose contract or votes it signed are
+not rolled back to. While a slot's newest contract or directive depends on it, it is refused: deploy another model there, or halt the slot again
+for a directive, and revoke then. A key that somebody else may hold is revoked at once with --although-in-use; such slots can still be halted.
 
 Examples:
-  control key revoke --purpose vote --id 0f3a…")]
+  control key revoke --purpose vote --id 0f3a…
+  control key revoke --purpose vote --id 0f3a… --although-in-use")]
 struct RevokeArgs {
     /// Whose key.
     #[arg(long, value_enum, value_name = "PURPOSE")]
@@ -108,6 +111,9 @@ struct RevokeArgs {
     /// Which, as `control key list` names it.
     #[arg(long, value_name = "ID")]
     id: KeyId,
+    /// Also when a slot runs by it; the database is not asked.
+    #[arg(long)]
+    although_in_use: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -176,6 +182,21 @@ fn rotate(args: &RotateArgs, out: Sink<'_>) -> Result<(), CliError> {
 
 fn revoke(args: &RevokeArgs, out: Sink<'_>) -> Result<(), CliError> {
     let purpose = args.purpose.into();
+    if !args.although_in_use {
+        let database = args.place.config.load()?.database;
+        let used = key_use::dependents(&database, &args.place.folder()?, purpose, &args.id)?;
+        if !used.is_empty() {
+            return Err(CliError::new(
+                Exit::Refused,
+                format!(
+                    "{} is in use: without it, these do not verify: {}",
+                    args.id,
+                    used.join(", ")
+                ),
+                "replace them first; a key that somebody else may hold is revoked at once with --although-in-use",
+            ));
+        }
+    }
     if !keys::revoke(&args.place.folder()?, purpose, &args.id).map_err(unusable)? {
         return Err(CliError::new(
             Exit::Refused,
@@ -269,9 +290,13 @@ mod tests {
             .iter()
             .find(|id| !ids(&made, "active").contains(id))
             .unwrap();
-        let (_, error) = run(&["revoke", "--purpose", "vote", "--id", new]).unwrap_err();
+        let (_, error) = run(&["revoke", "--purpose", "vote", "--id", new, "--although-in-use"]).unwrap_err();
         assert_eq!(error.exit(), Exit::Refused);
-        let revoked = run(&["revoke", "--purpose", "vote", "--id", &old[0]]).unwrap();
+        let revoke_old = ["revoke", "--purpose", "vote", "--id", &old[0]];
+        let unseen = [&revoke_old[..], &["--config", "/nowhere/control.toml"]].concat();
+        let (_, error) = run(&unseen).unwrap_err();
+        assert_eq!(error.exit(), Exit::NoInput, "nobody knows what depends on it");
+        let revoked = run(&[&revoke_old[..], &["--although-in-use"]].concat()).unwrap();
         assert_eq!(ids(&revoked, "revoked"), old);
         assert_eq!(run(&["list"]).unwrap(), revoked);
     }

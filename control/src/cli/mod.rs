@@ -19,6 +19,7 @@ pub mod ingest;
 pub mod inspect_model;
 pub mod job;
 pub mod key;
+mod key_use;
 pub mod lineage;
 pub mod login;
 pub mod migrate;

@@ -46,7 +46,7 @@ pub struct RollbackArgs {
 /// Options of `control halt`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Any operator alone may halt, with a login of any age. The slot's engines withhold signals until `control resume`, which takes two people.
+Any operator alone may halt, with a login of any age but with no token. The slot's engines withhold signals until `control resume`, which takes two people.
 
 Examples:
   control halt usdcop-5m --reason 'spread of 4 %'")]

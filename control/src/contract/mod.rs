@@ -9,6 +9,7 @@ use contracts::production::{
     Artifacts, ContractError, ContractOrigin, ExperimentRef, GoldenLimits, Hashes, Instruments, Lineage,
     ProductionContract, ProductionContractV1, VerifyError, Votes,
 };
+use contracts::signing::TrustedKeys;
 use contracts::time::UtcMillis;
 
 use crate::app::App;
@@ -131,6 +132,19 @@ pub async fn issue(
     };
     tx.turn_period(&row.slot, Some(&period), parts.at).await?;
     Ok((contract, row))
+}
+
+/// The contract of a stored row, when it is the one this plane signed for this slot: signatures, digest, number, slot and model.
+/// `None` otherwise: the database was edited, or a key it depends on was revoked.
+#[must_use]
+pub fn verified(row: &ContractRow, slot: &SlotId, trusted: &TrustedKeys) -> Option<ProductionContract> {
+    let contract = ProductionContract::parse(row.contract.as_bytes()).ok()?;
+    let same = contract.slot == *slot
+        && row.slot == *slot
+        && contract.generation == row.generation
+        && contract.model_id == row.model_id
+        && contract.digest().ok()? == row.digest;
+    (same && contract.votes.is_some() && contract.verify(trusted).is_ok()).then_some(contract)
 }
 
 fn proposal_of(contract: &ProductionContract) -> Option<ProposalId> {

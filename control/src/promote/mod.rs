@@ -9,6 +9,7 @@ mod rollback;
 mod withdraw;
 
 pub use self::later::{PromoteLater, promote};
+pub(crate) use self::refused::check_reason;
 pub use self::refused::{MoveError, MoveRefused, Moved};
 pub use self::rollback::{RollBack, rollback};
 pub use self::withdraw::{Withdraw, withdraw};

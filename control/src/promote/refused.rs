@@ -64,6 +64,11 @@ pub enum MoveRefused {
     /// It never ran here.
     #[error("the model was never in production in this slot")]
     NeverHere,
+    /// The stored contract under which it ran is not one this plane signed, or a key it depends on was revoked.
+    #[error(
+        "the stored contract under which it ran does not verify: the database was edited, or a key was revoked"
+    )]
+    ContractAltered,
     /// A rollback and a withdrawal say why.
     #[error("say why, in at most {NOTES_BYTES_MAX} bytes")]
     ReasonRequired,
@@ -84,6 +89,7 @@ impl MoveRefused {
             Self::BaselineChanged => "baseline_changed",
             Self::WrongStage(_) => "wrong_stage",
             Self::NeverHere => "never_in_production",
+            Self::ContractAltered => "contract_altered",
             Self::ReasonRequired => "reason_required",
         }
     }
@@ -136,7 +142,7 @@ pub(super) fn check_mover(actor: &Actor, now: UtcMillis) -> Result<(), MoveRefus
 }
 
 /// A reason that is there and can be kept.
-pub(super) fn check_reason(reason: &str) -> Result<(), MoveRefused> {
+pub(crate) fn check_reason(reason: &str) -> Result<(), MoveRefused> {
     if reason.trim().is_empty() || reason.len() > NOTES_BYTES_MAX {
         return Err(MoveRefused::ReasonRequired);
     }

@@ -1,7 +1,7 @@
 //! An earlier model comes back, as a new generation.
 
 use contracts::ids::{ModelId, SlotId};
-use contracts::production::{ProductionContract, Rollback, Signed, Votes};
+use contracts::production::{Rollback, Signed, Votes};
 use serde_json::json;
 
 use super::refused::{MoveError, MoveRefused, Moved, check_mover, check_reason};
@@ -54,11 +54,11 @@ pub async fn rollback(app: &App, actor: &Actor, request: &RollBack) -> Result<Mo
         .experiment(&model.contract_id)
         .await?
         .ok_or_else(|| missing(&model.contract_id))?;
-    // The votes come from the contract under which it ran: signed then, verified again when the new one is.
-    let earlier = ProductionContract::parse(before.contract.as_bytes())
-        .ok()
-        .and_then(|contract| contract.votes);
-    let earlier = earlier.ok_or_else(|| missing(&before.digest))?;
+    // The votes come from the contract under which it ran. It must be the one that was signed then: votes alone, in a row that somebody
+    // wrote, do not say that it ever ran, and an approval that lapsed is genuine too.
+    let earlier = contract::verified(&before, &slot.slot, app.keys.trusted())
+        .and_then(|contract| contract.votes)
+        .ok_or(MoveRefused::ContractAltered)?;
     let statement = Rollback {
         model_id: model.model_id.clone(),
         bundle_hash: model.bundle_hash,

@@ -9,9 +9,10 @@ use super::directive::{self, DirectiveError};
 use crate::app::{App, Changed};
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::{Actor, NotFresh, Role};
-use crate::limits::RESUME_REQUEST_MS;
+use crate::limits::{NOTES_BYTES_MAX, RESUME_REQUEST_MS};
 use crate::notify::{self, Notice};
-use crate::store::{ResumeRow, SlotRow, StoreError};
+use crate::promote::check_reason;
+use crate::store::{ResumeRow, SlotRow, StoreError, Tx};
 
 /// What shall be cleared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub enum ResumeRefused {
     /// There is no such slot.
     #[error("there is no slot {0}")]
     NoSlot(SlotId),
-    /// Nothing to clear, or no reason.
-    #[error("name at least one latch, and say why it is safe to go on")]
+    /// Nothing to clear, no reason, or one that nobody reads.
+    #[error("name at least one latch, and say why it is safe to go on, in at most {NOTES_BYTES_MAX} bytes")]
     Incomplete,
     /// Somebody asked already.
     #[error("{0} has asked already: confirm that request, or let it run out")]
@@ -48,6 +49,11 @@ pub enum ResumeRefused {
     /// The one who asks does not confirm.
     #[error("{0} asked for this: another operator must confirm it")]
     SamePerson(PersonId),
+    /// What would go on was withdrawn.
+    #[error(
+        "the model of {0}'s newest contract is not in production: roll back to one that may run, or deploy one, first"
+    )]
+    NoProductionModel(SlotId),
 }
 
 impl ResumeRefused {
@@ -63,6 +69,7 @@ impl ResumeRefused {
             Self::Open(_) => "resume_open",
             Self::NothingOpen(_) => "resume_not_requested",
             Self::SamePerson(_) => "second_person_required",
+            Self::NoProductionModel(_) => "no_production_model",
         }
     }
 }
@@ -91,13 +98,21 @@ fn check_operator(app: &App, actor: &Actor) -> Result<(), ResumeRefused> {
     Ok(actor.fresh_person(app.now())?)
 }
 
+/// A slot whose model was withdrawn does not go on; its engines' own latches may be cleared, the control latch holds.
+async fn check_model(app: &App, tx: &mut Tx, slot: &SlotRow, latches: &[Latch]) -> Result<(), ResumeError> {
+    if latches.contains(&Latch::Control) && directive::runs_no_production_model(app, tx, slot).await? {
+        return Err(ResumeRefused::NoProductionModel(slot.slot.clone()).into());
+    }
+    Ok(())
+}
+
 /// The first operator asks. Nothing is cleared yet.
 ///
 /// # Errors
 /// [`ResumeError`].
 pub async fn request_resume(app: &App, actor: &Actor, request: &ResumeRequest) -> Result<(), ResumeError> {
     check_operator(app, actor)?;
-    if request.latches.is_empty() || request.reason.trim().is_empty() {
+    if request.latches.is_empty() || check_reason(&request.reason).is_err() {
         return Err(ResumeRefused::Incomplete.into());
     }
     let now = app.now();
@@ -107,6 +122,7 @@ pub async fn request_resume(app: &App, actor: &Actor, request: &ResumeRequest) -
     let mut tx = app.store.begin().await?;
     let slot = tx.slot_for_update(&request.slot).await?;
     let slot = slot.ok_or_else(|| ResumeRefused::NoSlot(request.slot.clone()))?;
+    check_model(app, &mut tx, &slot, &latches).await?;
     if let Some(open) = tx.open_resume(&slot.slot).await? {
         if now < open.expires_at {
             return Err(ResumeRefused::Open(open.requested_by).into());
@@ -152,6 +168,7 @@ pub async fn confirm_resume(app: &App, actor: &Actor, slot: &SlotId) -> Result<D
     if open.requested_by == actor.person {
         return Err(ResumeRefused::SamePerson(actor.person.clone()).into());
     }
+    check_model(app, &mut tx, &row, &open.latches).await?;
     let clears_control = open.latches.contains(&Latch::Control);
     let row = SlotRow {
         halted: row.halted && !clears_control,
@@ -165,7 +182,7 @@ pub async fn confirm_resume(app: &App, actor: &Actor, slot: &SlotId) -> Result<D
         .await?;
     let body = json!({
         "slot": slot, "latches": open.latches, "requested_by": open.requested_by, "reason": open.reason,
-        "directive": directive.number, "halted": row.halted,
+        "directive": directive.number, "halted": directive.halted,
     });
     let event = Event {
         actor: actor.audit_name(),

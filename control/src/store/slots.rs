@@ -223,6 +223,22 @@ impl Tx {
         exactly_one(TABLE, done.rows_affected())
     }
 
+    /// The slot's newest directives, as signed, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn newest_directives(&mut self, slot: &SlotId, limit: u32) -> Result<Vec<String>, StoreError> {
+        let rows =
+            sqlx::query("SELECT directive FROM directives WHERE slot = $1 ORDER BY number DESC LIMIT $2")
+                .bind(slot.to_string())
+                .bind(i64::from(limit))
+                .fetch_all(self.statement()?)
+                .await?;
+        rows.iter()
+            .map(|row| Columns::of("directives", row).text("directive"))
+            .collect()
+    }
+
     /// Every slot with the highest numbers that were given to it or reported by an engine: generation, directive.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use control::audit::Action;
 use control::auth::{Role, Scope};
+use control::limits::NOTES_BYTES_MAX;
 use control::store::AuditFilter;
 use serde_json::json;
 
@@ -39,6 +40,17 @@ fn one_operator_halts_over_http_and_another_confirms_the_resume() {
             post(&viewer, "halt", why.clone()).await.code(),
             (403, "not_operator".to_owned())
         );
+        // No scope is made for it; the owner's role does not carry over.
+        let script = Who::token(&token(&test, "olga", Scope::MetricsRead, None).await.0);
+        assert_eq!(
+            post(&script, "halt", why.clone()).await.code(),
+            (403, "person_required".to_owned())
+        );
+        let long = json!({"reason": "a".repeat(NOTES_BYTES_MAX + 1)});
+        assert_eq!(
+            post(&olga, "halt", long).await.code(),
+            (422, "reason_too_long".to_owned())
+        );
         let halted = post(&olga, "halt", why).await;
         assert_eq!(
             (halted.status.as_u16(), halted.json()["halted"].clone()),
@@ -46,17 +58,30 @@ fn one_operator_halts_over_http_and_another_confirms_the_resume() {
         );
 
         let ask = json!({"latches": ["control"], "reason": "spread is back"});
+        let long = json!({"latches": ["control"], "reason": "a".repeat(NOTES_BYTES_MAX + 1)});
+        assert_eq!(
+            post(&olga, "resume", long).await.code(),
+            (422, "resume_incomplete".to_owned())
+        );
         logged_in(&test, "researcher", &[Role::Researcher]).await;
         let script = Who::token(&token(&test, "researcher", Scope::ResearchWrite, None).await.0);
         assert_eq!(
             post(&script, "resume", ask.clone()).await.code(),
             (403, "not_operator".to_owned())
         );
-        assert_eq!(post(&olga, "resume", ask).await.status, 200);
+        assert_eq!(post(&olga, "resume", ask.clone()).await.status, 200);
         let alone = post(&olga, "resume/confirm", json!({})).await;
         assert_eq!(alone.code(), (403, "second_person_required".to_owned()));
         let resumed = post(&oscar, "resume/confirm", json!({})).await;
         assert_eq!(resumed.json()["clears"], json!(["control"]), "{}", resumed.text);
+
+        let path = format!("/api/models/{}/withdraw", model.model_id);
+        let gone = call(&test, &olga, "POST", &path, Some(r#"{"reason": "leaks"}"#)).await;
+        assert_eq!(gone.status, 200, "{}", gone.text);
+        assert_eq!(
+            post(&olga, "resume", ask).await.code(),
+            (409, "no_production_model".to_owned())
+        );
 
         let events = test
             .app
@@ -70,6 +95,15 @@ fn one_operator_halts_over_http_and_another_confirms_the_resume() {
         let codes: Vec<&str> = refused
             .filter_map(|event| event.event.body["code"].as_str())
             .collect();
-        assert_eq!(codes, ["not_operator", "not_operator", "second_person_required"]);
+        let expected = [
+            "not_operator",
+            "person_required",
+            "reason_too_long",
+            "resume_incomplete",
+            "not_operator",
+            "second_person_required",
+            "no_production_model",
+        ];
+        assert_eq!(codes, expected);
     });
 }

@@ -90,7 +90,7 @@ pub async fn much_happened(test: &TestApp) -> Vec<ModelRow> {
     withdraw(&test.app, &olga, &gone).await.unwrap();
     let resume = ResumeRequest {
         slot: "usdcop-5m".parse().unwrap(),
-        latches: vec![contracts::reason::Latch::Control],
+        latches: vec![contracts::reason::Latch::Local],
         reason: "mended".to_owned(),
     };
     request_resume(&test.app, &olga, &resume).await.unwrap();

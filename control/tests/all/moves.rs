@@ -19,12 +19,12 @@ use crate::kit::{database, on_every_database};
 
 const DAY_MS: i64 = 86_400_000;
 
-fn slot() -> SlotId {
+pub fn slot() -> SlotId {
     "usdcop-5m".parse().unwrap()
 }
 
 /// A person whose password was given now.
-fn fresh(test: &TestApp, name: &str, roles: &[Role]) -> Actor {
+pub fn fresh(test: &TestApp, name: &str, roles: &[Role]) -> Actor {
     Actor {
         via: Via::Password {
             authenticated_at: test.app.now(),
@@ -33,7 +33,7 @@ fn fresh(test: &TestApp, name: &str, roles: &[Role]) -> Actor {
     }
 }
 
-async fn vote(test: &TestApp, proposal: &ProposalRow, promote_to_production: bool) {
+pub async fn vote(test: &TestApp, proposal: &ProposalRow, promote_to_production: bool) {
     let request = Approve {
         proposal_id: proposal.proposal_id.clone(),
         evidence_digest: proposal.evidence_digest,
@@ -46,7 +46,7 @@ async fn vote(test: &TestApp, proposal: &ProposalRow, promote_to_production: boo
 }
 
 /// Two models of `rita`'s: the first in production and replaced by the second.
-async fn two_generations(test: &TestApp) -> (ModelRow, ModelRow) {
+pub async fn two_generations(test: &TestApp) -> (ModelRow, ModelRow) {
     let experiment = sample::experiment(&test.app, "rita").await;
     let first = sample::model(&test.app, &experiment, "rita", 1).await;
     let second = sample::model(&test.app, &experiment, "rita", 2).await;
@@ -64,7 +64,7 @@ async fn two_generations(test: &TestApp) -> (ModelRow, ModelRow) {
     (first, second)
 }
 
-fn code(result: Result<Moved, MoveError>) -> &'static str {
+pub fn code(result: Result<Moved, MoveError>) -> &'static str {
     match result {
         Err(MoveError::Refused(refused)) => refused.code(),
         other => panic!("{other:?}"),
@@ -251,7 +251,7 @@ fn withdrawing_what_runs_stops_its_slot() {
     });
 }
 
-fn resume_code<T: std::fmt::Debug>(result: Result<T, ResumeError>) -> &'static str {
+pub fn resume_code<T: std::fmt::Debug>(result: Result<T, ResumeError>) -> &'static str {
     match result {
         Err(ResumeError::Refused(refused)) => refused.code(),
         other => panic!("{other:?}"),
