@@ -40,6 +40,7 @@ async fn list(State(api): State<Api>, Query(asked): Query<Filter>) -> Result<axu
         actor: asked.actor,
         subject: asked.subject,
         action: asked.action.map(|action| action.word().to_owned()),
+        mentions: None,
     };
     let events = api.app.store.audit_events(&filter, limit).await?;
     Ok(axum::Json(json!({"events": events})))

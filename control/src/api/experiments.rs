@@ -13,11 +13,11 @@ use super::access::{Access, Caller, RESEARCH_READ};
 use super::answers::Refusal;
 use super::extract::{Json, Path, Query};
 use super::problem::Problem;
-use super::{Api, Route, note};
+use super::{Api, Route, note, note_refused};
 use crate::audit::Action;
 use crate::limits::{PAGE_ROWS, PAGE_ROWS_MAX};
 use crate::store::{ProposalRow, ProposalStatus};
-use crate::votes::{self, Approve, ApproveError, Reject, RejectError, RequestError, RequestMoreTests};
+use crate::votes::{self, ALTERED, Approve, Reject, RequestMoreTests};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -84,7 +84,7 @@ const VOTE: &[Refusal] = &[
         ],
     ),
     (404, &["not_found"]),
-    (409, &["not_pending", "proposal_expired"]),
+    (409, &["not_pending", "proposal_expired", ALTERED]),
     (412, &["evidence_changed"]),
     (422, &["notes_too_long"]),
     (428, &["if_match_required"]),
@@ -152,27 +152,37 @@ async fn one(State(api): State<Api>, Path(id): Path<ProposalId>) -> Result<Respo
     Ok(([(header::ETAG, tag)], axum::Json(answer)).into_response())
 }
 
-fn if_match(headers: &HeaderMap) -> Result<EvidenceDigest, Problem> {
-    let value = headers.get(header::IF_MATCH).ok_or_else(|| {
-        Problem::new(
-            428,
-            "if_match_required",
-            "name the evidence you saw: If-Match: \"<evidence_digest>\"",
-        )
-    })?;
+/// The evidence the voter saw. A vote without is refused, and that is an event as well.
+async fn if_match(
+    api: &Api,
+    caller: &Caller,
+    attempted: Action,
+    proposal: &ProposalId,
+    headers: &HeaderMap,
+) -> Result<EvidenceDigest, Problem> {
+    let named = named_evidence(headers);
+    if let Err((_, code, detail)) = named {
+        note(api, caller, attempted, proposal.as_str(), code, &detail).await?;
+    }
+    named.map_err(|(status, code, detail)| Problem::new(status, code, detail))
+}
+
+/// Status, code and words of a header that names no evidence.
+fn named_evidence(headers: &HeaderMap) -> Result<EvidenceDigest, (u16, &'static str, &'static str)> {
+    let value = headers.get(header::IF_MATCH).ok_or((
+        428,
+        "if_match_required",
+        "name the evidence you saw: If-Match: \"<evidence_digest>\"",
+    ))?;
     let quoted = value
         .to_str()
         .ok()
         .and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
-    quoted
-        .and_then(|hex| EvidenceDigest::parse(hex).ok())
-        .ok_or_else(|| {
-            Problem::new(
-                400,
-                "malformed_if_match",
-                "If-Match: \"<64 hex digits>\" is expected",
-            )
-        })
+    quoted.and_then(|hex| EvidenceDigest::parse(hex).ok()).ok_or((
+        400,
+        "malformed_if_match",
+        "If-Match: \"<64 hex digits>\" is expected",
+    ))
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -190,23 +200,17 @@ async fn approve(
     headers: HeaderMap,
     Json(body): Json<ApproveBody>,
 ) -> Result<axum::Json<Value>, Problem> {
+    let evidence_digest = if_match(&api, &caller, Action::Approve, &proposal_id, &headers).await?;
     let request = Approve {
-        evidence_digest: if_match(&headers)?,
+        evidence_digest,
         notes: body.notes,
         promote_to_production: body.promote_to_production,
         proposal_id,
     };
     let done = Box::pin(votes::approve(&api.app, &caller.actor, &request)).await;
-    if let Err(ApproveError::Refused(why)) = &done {
-        note(
-            &api,
-            &caller,
-            Action::Approve,
-            request.proposal_id.as_str(),
-            why.code(),
-            why,
-        )
-        .await?;
+    if let Err(why) = &done {
+        let subject = request.proposal_id.as_str();
+        note_refused(&api, &caller, Action::Approve, subject, why.code(), why).await?;
     }
     let done = done?;
     Ok(axum::Json(json!({
@@ -230,22 +234,16 @@ async fn reject(
     headers: HeaderMap,
     Json(body): Json<RejectBody>,
 ) -> Result<axum::Json<Value>, Problem> {
+    let evidence_digest = if_match(&api, &caller, Action::Reject, &proposal_id, &headers).await?;
     let request = Reject {
-        evidence_digest: if_match(&headers)?,
+        evidence_digest,
         notes: body.notes,
         proposal_id,
     };
     let done = votes::reject(&api.app, &caller.actor, &request).await;
-    if let Err(RejectError::Refused(why)) = &done {
-        note(
-            &api,
-            &caller,
-            Action::Reject,
-            request.proposal_id.as_str(),
-            why.code(),
-            why,
-        )
-        .await?;
+    if let Err(why) = &done {
+        let subject = request.proposal_id.as_str();
+        note_refused(&api, &caller, Action::Reject, subject, why.code(), why).await?;
     }
     done?;
     Ok(axum::Json(
@@ -268,23 +266,17 @@ async fn more_tests(
     headers: HeaderMap,
     Json(body): Json<MoreTestsBody>,
 ) -> Result<axum::Json<Value>, Problem> {
+    let evidence_digest = if_match(&api, &caller, Action::RequestMoreTests, &proposal_id, &headers).await?;
     let request = RequestMoreTests {
-        evidence_digest: if_match(&headers)?,
+        evidence_digest,
         tests: body.tests,
         notes: body.notes,
         proposal_id,
     };
     let done = votes::request_more_tests(&api.app, &caller.actor, &request).await;
-    if let Err(RequestError::Refused(why)) = &done {
-        note(
-            &api,
-            &caller,
-            Action::RequestMoreTests,
-            request.proposal_id.as_str(),
-            why.code(),
-            why,
-        )
-        .await?;
+    if let Err(why) = &done {
+        let subject = request.proposal_id.as_str();
+        note_refused(&api, &caller, Action::RequestMoreTests, subject, why.code(), why).await?;
     }
     let jobs: Vec<Value> = done?
         .iter()

@@ -41,7 +41,7 @@ use axum::routing::MethodRouter;
 use tokio::sync::watch;
 
 pub use self::access::{Access, CSRF_HEADER};
-use self::note::note;
+use self::note::{note, note_refused};
 pub use self::openapi::document;
 pub use self::problem::Problem;
 pub use self::serve::{serve_until, told_to_stop};

@@ -11,10 +11,11 @@ use super::access::{Access, Caller};
 use super::answers::Refusal;
 use super::extract::{Json, Path};
 use super::problem::Problem;
-use super::{Api, Route, note};
+use super::{Api, Route, note, note_refused};
 use crate::audit::Action;
 use crate::promote::{self, MoveError, MoveRefused, Moved, PromoteLater, RollBack, Withdraw};
 use crate::slots::{self, Halt, HaltError, ResumeError, ResumeRefused, ResumeRequest};
+use crate::votes::ALTERED;
 
 pub(super) fn routes() -> Vec<Route> {
     let anybody = Access::Anybody;
@@ -81,7 +82,7 @@ pub(super) fn routes() -> Vec<Route> {
 const MOVE: &[Refusal] = &[
     (403, &["not_allowed", "person_required", "login_too_old"]),
     (404, &["not_found"]),
-    (409, &["wrong_stage"]),
+    (409, &["wrong_stage", ALTERED]),
 ];
 
 /// How asking to go on, and confirming it, can be refused.
@@ -159,16 +160,9 @@ async fn withdraw(
         reason: body.reason,
     };
     let done = Box::pin(promote::withdraw(&api.app, &caller.actor, &request)).await;
-    if let Err(MoveError::Refused(why)) = &done {
-        note(
-            &api,
-            &caller,
-            Action::ModelWithdrawn,
-            request.model_id.as_str(),
-            why.code(),
-            why,
-        )
-        .await?;
+    if let Err(why) = &done {
+        let subject = request.model_id.as_str();
+        note_refused(&api, &caller, Action::ModelWithdrawn, subject, why.code(), why).await?;
     }
     let halted = done?;
     Ok(axum::Json(
@@ -184,8 +178,8 @@ async fn moved(
     subject: &str,
     done: Result<Moved, MoveError>,
 ) -> Result<axum::Json<Value>, Problem> {
-    if let Err(MoveError::Refused(why)) = &done {
-        note(api, caller, what, subject, why.code(), why).await?;
+    if let Err(why) = &done {
+        note_refused(api, caller, what, subject, why.code(), why).await?;
     }
     let done = done?;
     Ok(axum::Json(json!({
@@ -264,7 +258,7 @@ async fn confirm_resume(
 impl From<MoveError> for Problem {
     fn from(error: MoveError) -> Self {
         let MoveError::Refused(refused) = &error else {
-            return Self::internal(&error);
+            return Self::of_edited(&error, error.code());
         };
         let status = match refused {
             MoveRefused::NotFound(_) | MoveRefused::NoSlot(_) => 404,

@@ -53,6 +53,18 @@ impl Problem {
         }
     }
 
+    /// What was edited behind the program's back, told with its causes; else a failure inside.
+    pub fn of_edited(error: &(dyn std::error::Error + 'static), code: Option<&'static str>) -> Self {
+        let Some(code) = code else {
+            return Self::internal(error);
+        };
+        tracing::error!(
+            causes = causes(error),
+            "the database or the artifact store was edited"
+        );
+        Self::new(409, code, causes(error))
+    }
+
     /// A failure inside: logged with its causes, told without.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         if chain(error).any(|cause| matches!(cause.downcast_ref(), Some(StoreError::Unavailable(_)))) {
@@ -107,7 +119,7 @@ impl From<ApproveError> for Problem {
     fn from(error: ApproveError) -> Self {
         match &error {
             ApproveError::Refused(refused) => refused.into(),
-            other => Self::internal(other),
+            other => Self::of_edited(other, other.code()),
         }
     }
 }
@@ -116,7 +128,7 @@ impl From<RejectError> for Problem {
     fn from(error: RejectError) -> Self {
         match &error {
             RejectError::Refused(refused) => refused.into(),
-            other => Self::internal(other),
+            other => Self::of_edited(other, other.code()),
         }
     }
 }
@@ -125,7 +137,7 @@ impl From<RequestError> for Problem {
     fn from(error: RequestError) -> Self {
         match &error {
             RequestError::Refused(refused) => refused.into(),
-            other => Self::internal(other),
+            other => Self::of_edited(other, other.code()),
         }
     }
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::action::Action;
 pub use self::refused::{NoteError, Refusal, note_refusal};
+pub(crate) use self::rows::as_told;
 use crate::store::{StoreError, Tx};
 
 /// Tag of [`EventHash`].

@@ -2,11 +2,13 @@
 
 use contracts::directive::Directive;
 use contracts::hash::ArtifactHash;
+use contracts::jcs;
 use contracts::production::ProductionContract;
 use contracts::signing::TrustedKeys;
 use serde_json::{Value, json};
 
 use super::verify::{Report, Told};
+use super::{ROWS, Stored};
 use crate::artifacts::ArtifactStore;
 use crate::store::{Store, StoreError, TOLD, time_text};
 pub(super) use crate::votes::LOG;
@@ -23,7 +25,7 @@ pub(super) async fn compare(store: &Store, mut told: Told, report: &mut Report) 
             report.rows += 1;
             let place = format!("{} {name}", table.name);
             match told.rows.remove(&(table.name.to_owned(), name)) {
-                Some((_, said)) if said == holds => {}
+                Some((_, said)) if same(Some(&said), Some(&holds)) => {}
                 Some((seq, Value::Null)) => {
                     report.found("row", place, format!("event {seq} says it was deleted"))
                 }
@@ -44,6 +46,40 @@ pub(super) async fn compare(store: &Store, mut told: Told, report: &mut Report) 
     log(store, told, report).await
 }
 
+/// Equal in canonical form: an event, which is stored in it, writes 1.0 as 1.
+fn same(said: Option<&Value>, holds: Option<&Value>) -> bool {
+    let canonical = |value: &Value| jcs::to_canonical(value).ok();
+    said == holds
+        || said
+            .and_then(canonical)
+            .zip(holds.and_then(canonical))
+            .is_some_and(|(a, b)| a == b)
+}
+
+/// One row against the newest of `events` that tells of it: what it holds now, or what is wrong with it.
+pub(crate) fn as_told(
+    events: &[Stored],
+    trusted: &TrustedKeys,
+    table: &str,
+    name: &str,
+    holds: Option<&Value>,
+) -> Result<(), String> {
+    let telling = |stored: &&Stored| stored.event.body[ROWS][table].get(name).is_some();
+    let Some(newest) = events.iter().rev().find(telling) else {
+        return Err("no event tells of its row: it was added by hand".to_owned());
+    };
+    let seq = newest.event.seq;
+    if !newest.is_genuine(trusted) {
+        return Err(format!("audit event {seq}, which tells of its row, was altered"));
+    }
+    let said = &newest.event.body[ROWS][table][name];
+    match holds {
+        Some(holds) if same(Some(holds), Some(said)) => Ok(()),
+        Some(holds) => Err(difference(seq, said, holds)),
+        None => Err(format!("event {seq} tells of its row, and it is gone")),
+    }
+}
+
 /// Which columns differ, and what the event says of them.
 fn difference(seq: u64, said: &Value, holds: &Value) -> String {
     if said.is_string() {
@@ -56,7 +92,7 @@ fn difference(seq: u64, said: &Value, holds: &Value) -> String {
         .keys()
         .chain(holds.keys().filter(|column| !said.contains_key(*column)));
     let differ: Vec<String> = columns
-        .filter(|column| said.get(*column) != holds.get(*column))
+        .filter(|column| !same(said.get(*column), holds.get(*column)))
         .map(|column| {
             let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
             format!(

@@ -62,6 +62,19 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
+impl BuildError {
+    /// True where what is stored is not what was registered and signed.
+    #[must_use]
+    pub const fn is_altered(&self) -> bool {
+        matches!(
+            self,
+            Self::Votes(_)
+                | Self::Inconsistent(_)
+                | Self::Artifact(ArtifactError::Missing(_) | ArtifactError::Altered { .. })
+        )
+    }
+}
+
 /// Reads and hashes every artifact of the model, if it is registered. Before the transaction, because it can take long and a transaction
 /// holds the write lock; which artifacts a model has never changes.
 ///

@@ -12,7 +12,7 @@ use crate::limits::NOTES_BYTES_MAX;
 use crate::registry::Stage;
 use crate::slots::{DirectiveError, HaltError};
 use crate::store::StoreError;
-use crate::votes::ApproveError;
+use crate::votes::{ALTERED, ApproveError};
 
 /// What became of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,20 @@ pub enum MoveError {
     /// The database.
     #[error("the database did not answer")]
     Store(#[from] StoreError),
+}
+
+impl MoveError {
+    /// Its stable code, for programs and for the audit; none of a failure inside.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refused) => Some(refused.code()),
+            Self::Missing(_) => Some(ALTERED),
+            Self::Build(error) => error.is_altered().then_some(ALTERED),
+            Self::Deploy(error) => error.code(),
+            _ => None,
+        }
+    }
 }
 
 impl From<ApproveError> for MoveError {

@@ -21,6 +21,8 @@ pub struct AuditFilter {
     pub subject: Option<String>,
     /// Only this action.
     pub action: Option<String>,
+    /// Only events whose body holds this text between quotes, such as the name of a row it tells of.
+    pub mentions: Option<String>,
 }
 
 impl Tx {
@@ -42,6 +44,18 @@ impl Tx {
             Ok((row.count("seq")?, row.parsed("hash")?))
         })
         .transpose()
+    }
+
+    /// Events in order, at most `limit` of them, as this transaction sees them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_events(
+        &mut self,
+        filter: &AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<Stored>, StoreError> {
+        events(self.statement()?, filter, limit).await
     }
 
     /// Stores the next event.
@@ -104,21 +118,30 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn audit_events(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<Stored>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT seq, prev_hash, hash, created_at, actor, action, subject, body, signature FROM audit_events
-             WHERE seq > $1 AND ($2 IS NULL OR actor = $2) AND ($3 IS NULL OR subject = $3)
-               AND ($4 IS NULL OR action = $4)
-             ORDER BY seq LIMIT $5",
-        )
-        .bind(number(filter.after))
-        .bind(filter.actor.clone())
-        .bind(filter.subject.clone())
-        .bind(filter.action.clone())
-        .bind(i64::from(limit))
-        .fetch_all(self.pool())
-        .await?;
-        rows.iter().map(read).collect()
+        events(self.pool(), filter, limit).await
     }
+}
+
+async fn events<'c>(
+    executor: impl sqlx::Executor<'c, Database = sqlx::Any>,
+    filter: &AuditFilter,
+    limit: u32,
+) -> Result<Vec<Stored>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT seq, prev_hash, hash, created_at, actor, action, subject, body, signature FROM audit_events
+         WHERE seq > $1 AND ($2 IS NULL OR actor = $2) AND ($3 IS NULL OR subject = $3)
+           AND ($4 IS NULL OR action = $4) AND ($5 IS NULL OR body LIKE $5)
+         ORDER BY seq LIMIT $6",
+    )
+    .bind(number(filter.after))
+    .bind(filter.actor.clone())
+    .bind(filter.subject.clone())
+    .bind(filter.action.clone())
+    .bind(filter.mentions.as_ref().map(|text| format!("%\"{text}\"%")))
+    .bind(i64::from(limit))
+    .fetch_all(executor)
+    .await?;
+    rows.iter().map(read).collect()
 }
 
 fn read(row: &AnyRow) -> Result<Stored, StoreError> {

@@ -186,7 +186,7 @@ impl Tx {
         let mut all = Map::new();
         for (name, key) in std::mem::take(&mut self.untold) {
             let table = ToldTable::named(name);
-            let found = self.told_row(table, &key).await?;
+            let found = told_row(self.statement()?, table, &key).await?;
             let (row, said) = match found {
                 Some(row) => table.tell(&row)?,
                 None => (spelled(&key), Value::Null),
@@ -197,21 +197,35 @@ impl Tx {
         Ok(all)
     }
 
-    async fn told_row(&mut self, table: &ToldTable, key: &[Key]) -> Result<Option<AnyRow>, StoreError> {
-        let wanted: Vec<String> = (1..)
-            .zip(table.key)
-            .map(|(n, column)| format!("{column} = ${n}"))
-            .collect();
-        let sql = format!("SELECT * FROM {} WHERE {}", table.name, wanted.join(" AND "));
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
-        for part in key {
-            query = match part {
-                Key::Text(text) => query.bind(text.clone()),
-                Key::Number(number) => query.bind(*number),
-            };
-        }
-        Ok(query.fetch_optional(self.statement()?).await?)
+    /// A row of a told table as an event would tell of it now; none where it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn row_now(&mut self, table: &str, key: &[Key]) -> Result<Option<Value>, StoreError> {
+        let table = ToldTable::named(table);
+        let row = told_row(self.statement()?, table, key).await?;
+        Ok(row.map(|row| table.tell(&row)).transpose()?.map(|(_, said)| said))
     }
+}
+
+async fn told_row<'c>(
+    executor: impl sqlx::Executor<'c, Database = sqlx::Any>,
+    table: &ToldTable,
+    key: &[Key],
+) -> Result<Option<AnyRow>, StoreError> {
+    let wanted: Vec<String> = (1..)
+        .zip(table.key)
+        .map(|(n, column)| format!("{column} = ${n}"))
+        .collect();
+    let sql = format!("SELECT * FROM {} WHERE {}", table.name, wanted.join(" AND "));
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+    for part in key {
+        query = match part {
+            Key::Text(text) => query.bind(text.clone()),
+            Key::Number(number) => query.bind(*number),
+        };
+    }
+    Ok(query.fetch_optional(executor).await?)
 }
 
 fn spelled(key: &[Key]) -> String {
@@ -226,6 +240,16 @@ fn spelled(key: &[Key]) -> String {
 }
 
 impl Store {
+    /// A row of a told table as an event would tell of it now; none where it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn row_now(&self, table: &str, key: &[Key]) -> Result<Option<Value>, StoreError> {
+        let table = ToldTable::named(table);
+        let row = told_row(self.pool(), table, key).await?;
+        Ok(row.map(|row| table.tell(&row)).transpose()?.map(|(_, said)| said))
+    }
+
     /// All rows of a told table as an event would tell of them now, by their names.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use contracts::time::UtcMillis;
 use serde_json::json;
 
 use super::record::{Ended, record};
-use super::rules::{self, OpenError, VoteRefused};
+use super::rules::{self, ALTERED, Altered, OpenError, VoteRefused};
 use crate::app::{App, Changed};
 use crate::artifacts::ArtifactError;
 use crate::audit::{self, Action, AppendError, Event};
@@ -62,9 +62,9 @@ pub enum ApproveError {
     /// By the rules.
     #[error(transparent)]
     Refused(#[from] VoteRefused),
-    /// Stored evidence and stored digest disagree.
-    #[error("the stored evidence of {0} is not what its digest says: the database was edited")]
-    Altered(ProposalId),
+    /// Rows were edited.
+    #[error(transparent)]
+    Altered(#[from] Altered),
     /// A row that must be there is not.
     #[error("{0} is not registered: the database was edited")]
     Missing(String),
@@ -85,12 +85,25 @@ pub enum ApproveError {
     Store(#[from] StoreError),
 }
 
+impl ApproveError {
+    /// Its stable code, for programs and for the audit; none of a failure inside.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refused) => Some(refused.code()),
+            Self::Altered(_) | Self::Missing(_) => Some(ALTERED),
+            Self::Build(error) if error.is_altered() => Some(ALTERED),
+            _ => None,
+        }
+    }
+}
+
 impl From<OpenError> for ApproveError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Refused(refused) => Self::Refused(refused),
             OpenError::Store(error) => Self::Store(error),
-            OpenError::Altered(id) => Self::Altered(id),
+            OpenError::Altered(altered) => Self::Altered(altered),
         }
     }
 }
@@ -104,7 +117,15 @@ pub async fn approve(app: &App, actor: &Actor, request: &Approve) -> Result<Appr
     rules::check_voter(actor, request.notes.as_deref(), now)?;
     let intact = artifacts_of_proposal(app, request).await?;
     let mut tx = app.store.begin().await?;
-    let open = rules::open(&mut tx, &request.proposal_id, actor, request.evidence_digest, now).await?;
+    let open = rules::open(
+        app,
+        &mut tx,
+        &request.proposal_id,
+        actor,
+        request.evidence_digest,
+        now,
+    )
+    .await?;
     let proposal = open.proposal;
     check_override(&proposal, request.notes.as_deref())?;
 

@@ -16,4 +16,4 @@ pub use self::expire::{ExpireError, expire};
 pub(crate) use self::record::LOG;
 pub use self::reject::{Reject, RejectError, reject};
 pub use self::request::{RequestError, RequestMoreTests, request_more_tests};
-pub use self::rules::VoteRefused;
+pub use self::rules::{ALTERED, Altered, VoteRefused};

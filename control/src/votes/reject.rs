@@ -7,7 +7,7 @@ use contracts::production::{Decision, SecondVote, Signed};
 use serde_json::json;
 
 use super::record::{Ended, record};
-use super::rules::{self, OpenError, VoteRefused};
+use super::rules::{self, ALTERED, Altered, OpenError, VoteRefused};
 use crate::app::{App, Changed};
 use crate::audit::{Action, AppendError};
 use crate::auth::Actor;
@@ -31,9 +31,9 @@ pub enum RejectError {
     /// By the rules.
     #[error(transparent)]
     Refused(#[from] VoteRefused),
-    /// Stored evidence and stored digest disagree.
-    #[error("the stored evidence of {0} is not what its digest says: the database was edited")]
-    Altered(ProposalId),
+    /// Rows were edited.
+    #[error(transparent)]
+    Altered(#[from] Altered),
     /// The statement has no canonical form.
     #[error("the vote has no canonical form")]
     Jcs(#[from] JcsError),
@@ -45,12 +45,24 @@ pub enum RejectError {
     Store(#[from] StoreError),
 }
 
+impl RejectError {
+    /// Its stable code, for programs and for the audit; none of a failure inside.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refused) => Some(refused.code()),
+            Self::Altered(_) => Some(ALTERED),
+            _ => None,
+        }
+    }
+}
+
 impl From<OpenError> for RejectError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Refused(refused) => Self::Refused(refused),
             OpenError::Store(error) => Self::Store(error),
-            OpenError::Altered(id) => Self::Altered(id),
+            OpenError::Altered(altered) => Self::Altered(altered),
         }
     }
 }
@@ -63,7 +75,15 @@ pub async fn reject(app: &App, actor: &Actor, request: &Reject) -> Result<(), Re
     let now = app.now();
     rules::check_voter(actor, request.notes.as_deref(), now)?;
     let mut tx = app.store.begin().await?;
-    let open = rules::open(&mut tx, &request.proposal_id, actor, request.evidence_digest, now).await?;
+    let open = rules::open(
+        app,
+        &mut tx,
+        &request.proposal_id,
+        actor,
+        request.evidence_digest,
+        now,
+    )
+    .await?;
     let proposal = open.proposal;
     let statement = SecondVote {
         proposal_id: proposal.proposal_id.clone(),

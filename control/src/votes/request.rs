@@ -5,7 +5,7 @@ use contracts::ids::ProposalId;
 use serde_json::json;
 
 use super::record::{Ended, record};
-use super::rules::{self, OpenError, VoteRefused};
+use super::rules::{self, ALTERED, Altered, OpenError, VoteRefused};
 use crate::app::{App, Changed};
 use crate::audit::{Action, AppendError};
 use crate::auth::Actor;
@@ -32,9 +32,9 @@ pub enum RequestError {
     /// By the rules.
     #[error(transparent)]
     Refused(#[from] VoteRefused),
-    /// Stored evidence and stored digest disagree.
-    #[error("the stored evidence of {0} is not what its digest says: the database was edited")]
-    Altered(ProposalId),
+    /// Rows were edited.
+    #[error(transparent)]
+    Altered(#[from] Altered),
     /// The audit event was not stored.
     #[error("the request was not audited")]
     Audit(#[from] AppendError),
@@ -43,12 +43,24 @@ pub enum RequestError {
     Store(#[from] StoreError),
 }
 
+impl RequestError {
+    /// Its stable code, for programs and for the audit; none of a failure inside.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refused) => Some(refused.code()),
+            Self::Altered(_) => Some(ALTERED),
+            _ => None,
+        }
+    }
+}
+
 impl From<OpenError> for RequestError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Refused(refused) => Self::Refused(refused),
             OpenError::Store(error) => Self::Store(error),
-            OpenError::Altered(id) => Self::Altered(id),
+            OpenError::Altered(altered) => Self::Altered(altered),
         }
     }
 }
@@ -66,7 +78,15 @@ pub async fn request_more_tests(
     rules::check_voter(actor, request.notes.as_deref(), now)?;
     let tests = named(&request.tests)?;
     let mut tx = app.store.begin().await?;
-    let open = rules::open(&mut tx, &request.proposal_id, actor, request.evidence_digest, now).await?;
+    let open = rules::open(
+        app,
+        &mut tx,
+        &request.proposal_id,
+        actor,
+        request.evidence_digest,
+        now,
+    )
+    .await?;
     let done = &open.evidence.evidence.more_tests;
     if let Some(again) = tests
         .iter()

@@ -1,14 +1,20 @@
 //! What every second vote must satisfy, in the order in which it is checked.
 
+use backtest::vote;
 use contracts::evidence::Defect;
 use contracts::hash::EvidenceDigest;
 use contracts::ids::{ModelId, PersonId, ProposalId};
 use contracts::time::UtcMillis;
 
+use crate::app::App;
+use crate::audit;
 use crate::auth::{Actor, NotFresh, Role};
 use crate::limits::NOTES_BYTES_MAX;
 use crate::proposals::MoreTestName;
-use crate::store::{EvidenceRow, ProposalRow, ProposalStatus, StoreError, Tx};
+use crate::store::{AuditFilter, EvidenceRow, ProposalRow, ProposalStatus, StoreError, Tx};
+
+/// The told table of proposals.
+const PROPOSALS: &str = "promotion_proposals";
 
 /// Why a vote is refused. Nothing was changed; the attempt is audited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +103,9 @@ pub(super) fn check_voter(actor: &Actor, notes: Option<&str>, now: UtcMillis) ->
     Ok(())
 }
 
+/// The stable code of a vote, or a move of production, over rows or files that were edited.
+pub const ALTERED: &str = "altered";
+
 /// Why a locked proposal could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -106,9 +115,19 @@ pub enum OpenError {
     /// By the database.
     #[error("the database did not answer")]
     Store(#[from] StoreError),
-    /// Stored evidence and stored digest disagree: the database was edited.
-    #[error("the stored evidence of {0} is not what its digest says: the database was edited")]
-    Altered(ProposalId),
+    /// Its rows are not what was signed.
+    #[error(transparent)]
+    Altered(#[from] Altered),
+}
+
+/// Rows of a proposal are not what was computed, signed and told: the database was edited, and nothing is signed over it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{proposal} was edited in the database: {what}; `control audit verify` names every such row")]
+pub struct Altered {
+    /// Which.
+    pub proposal: ProposalId,
+    /// What is not as it was.
+    pub what: String,
 }
 
 /// A proposal whose second vote is open, locked, with its evidence.
@@ -119,6 +138,7 @@ pub(super) struct Open {
 
 /// Locks the proposal and checks that the vote is open for this voter on this evidence.
 pub(super) async fn open(
+    app: &App,
     tx: &mut Tx,
     id: &ProposalId,
     actor: &Actor,
@@ -132,6 +152,12 @@ pub(super) async fn open(
     if proposal.status != ProposalStatus::PendingApproval {
         return Err(VoteRefused::NotPending(proposal.status).into());
     }
+    let altered = |what: &str| {
+        OpenError::Altered(Altered {
+            proposal: id.clone(),
+            what: what.to_owned(),
+        })
+    };
     if now >= proposal.expires_at {
         return Err(VoteRefused::Expired(proposal.expires_at).into());
     }
@@ -144,10 +170,74 @@ pub(super) async fn open(
         }
         .into());
     }
+    row_as_told(app, tx, id).await?.map_err(|what| altered(&what))?;
     let evidence = tx.evidence(id, proposal.revision).await?;
-    let evidence = evidence.ok_or_else(|| OpenError::Altered(id.clone()))?;
+    let evidence = evidence.ok_or_else(|| altered("its evidence is not there"))?;
     if evidence.evidence.digest() != Ok(shown) || evidence.evidence_digest != shown {
-        return Err(OpenError::Altered(id.clone()));
+        return Err(altered("its evidence is not what its digest says"));
+    }
+    evidence
+        .first_vote
+        .verify(app.keys.trusted())
+        .map_err(|error| altered(&error.to_string()))?;
+    if let Some(column) = differs(&proposal, &evidence) {
+        return Err(altered(&format!(
+            "{column} is not what the evidence and the signed first vote say"
+        )));
     }
     Ok(Open { proposal, evidence })
+}
+
+/// The row against the newest signed event that tells of it: when it expires stands nowhere else.
+async fn row_as_told(app: &App, tx: &mut Tx, id: &ProposalId) -> Result<Result<(), String>, StoreError> {
+    let filter = AuditFilter {
+        subject: Some(id.to_string()),
+        ..AuditFilter::default()
+    };
+    let events = tx.audit_events(&filter, u32::MAX).await?;
+    let holds = tx.row_now(PROPOSALS, &[id.to_string().into()]).await?;
+    let trusted = app.keys.trusted();
+    Ok(audit::as_told(
+        &events,
+        trusted,
+        PROPOSALS,
+        id.as_str(),
+        holds.as_ref(),
+    ))
+}
+
+/// The first column that says something else than the evidence or the signed first vote: what a person sees and what decides whether
+/// they may overrule it is computed again, never believed.
+fn differs(row: &ProposalRow, shown: &EvidenceRow) -> Option<&'static str> {
+    let (evidence, signed) = (&shown.evidence, &shown.first_vote.statement);
+    let again = vote::of_evidence(evidence);
+    let compared = evidence.baseline.as_ref();
+    let baseline = compared.map(|comparison| &comparison.baseline_model_id);
+    let recommended = [row.recommendation, signed.recommendation];
+    let checks = [
+        ("evidence_digest", signed.evidence_digest == row.evidence_digest),
+        ("proposal_id", signed.proposal_id == row.proposal_id),
+        (
+            "model_id",
+            signed.model_id == row.model_id && evidence.candidate.model_id == row.model_id,
+        ),
+        (
+            "bundle_hash",
+            signed.bundle_hash == evidence.candidate.bundle_hash,
+        ),
+        ("slot", signed.slot == row.slot && evidence.slot == row.slot),
+        (
+            "recommendation",
+            recommended.iter().all(|said| *said == again.recommendation),
+        ),
+        ("not_overridable", row.not_overridable == again.not_overridable),
+        (
+            "baseline_model_id",
+            row.baseline_model_id.as_ref() == baseline && signed.baseline_model_id.as_ref() == baseline,
+        ),
+        ("vs_baseline", row.vs_baseline.as_ref() == compared),
+        ("metrics", row.metrics == evidence.metrics),
+        ("criteria_results", row.criteria_results == evidence.criteria),
+    ];
+    checks.iter().find(|(_, same)| !same).map(|(column, _)| *column)
 }

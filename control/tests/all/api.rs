@@ -11,6 +11,7 @@ use control::store::AuditFilter;
 use serde_json::{Value, json};
 
 use crate::kit::app::{app, person};
+use crate::kit::database::edit;
 use crate::kit::http::{Who, call, client, logged_in, login, token, user};
 use crate::kit::on_every_database;
 use crate::kit::sample::{self, Shape};
@@ -161,7 +162,20 @@ fn a_vote_over_http_names_its_evidence_and_a_refused_one_is_audited() {
             ..AuditFilter::default()
         };
         let refused = test.app.store.audit_events(&filter, 10).await.unwrap();
-        assert_eq!(refused.len(), 3);
+        let codes: Vec<&str> = refused
+            .iter()
+            .map(|event| event.event.body["code"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            codes,
+            [
+                "if_match_required",
+                "evidence_changed",
+                "malformed_if_match",
+                "author_may_not_vote",
+                "not_approver"
+            ]
+        );
 
         let done = approve(&vera.with("if-match", &etag)).await;
         assert_eq!(done.status, 200, "{}", done.text);
@@ -437,6 +451,48 @@ fn a_stream_tells_what_changes_and_ends_when_its_session_does() {
         })
         .await
         .expect("a hang");
+    });
+}
+
+#[test]
+fn a_vote_on_edited_rows_or_files_has_its_code_and_its_event() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let experiment = sample::experiment(&test.app, "rita").await;
+        let model = sample::model(&test.app, &experiment, "rita", 1).await;
+        let proposal = sample::proposal(&test.app, &model, 1, Shape::default()).await;
+        let vera = logged_in(&test, "vera", &[Role::Approver]).await;
+        let vera = vera.with("if-match", &format!("\"{}\"", proposal.evidence_digest));
+        let vote = async |verb: &str, body: &str| {
+            let path = format!("/api/experiments/{}/{verb}", proposal.proposal_id);
+            call(&test, &vera, "POST", &path, Some(body)).await.code()
+        };
+        let altered = (409, "altered".to_owned());
+        let file = test.artifacts.path(model.norm_stats_artifact);
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, b"mean 0").unwrap();
+        let yes = r#"{"promote_to_production": true}"#;
+        assert_eq!(vote("approve", yes).await, altered);
+        std::fs::write(&file, bytes).unwrap();
+        let by_hand = "UPDATE promotion_proposals SET confidence = 0.5";
+        assert_eq!(edit(&test.database.url, by_hand).await, 1);
+        assert_eq!(vote("approve", yes).await, altered);
+        assert_eq!(vote("reject", "{}").await, altered);
+        let more = r#"{"tests": ["costs_x2"]}"#;
+        assert_eq!(vote("request-more-tests", more).await, altered);
+        let filter = AuditFilter {
+            action: Some(Action::VoteRefused.word().to_owned()),
+            ..AuditFilter::default()
+        };
+        let refused = test.app.store.audit_events(&filter, 10).await.unwrap();
+        let attempted: Vec<_> = refused
+            .iter()
+            .map(|event| {
+                assert_eq!(event.event.body["code"], "altered");
+                event.event.body["attempted"].clone()
+            })
+            .collect();
+        assert_eq!(attempted, ["APPROVE", "APPROVE", "REJECT", "REQUEST_MORE_TESTS"]);
     });
 }
 

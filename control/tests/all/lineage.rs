@@ -1,6 +1,7 @@
 //! The lineage: every piece is there, and one that was edited by hand is shown as broken.
 
 use contracts::norm_stats::NormStats;
+use control::audit::verify::check;
 use control::auth::Role;
 use control::registry::lineage::{Kind, Lineage, lineage};
 use control::registry::{
@@ -57,6 +58,13 @@ async fn of(test: &TestApp, model: &ModelRow) -> Lineage {
 fn broken(lineage: &Lineage) -> Vec<Kind> {
     let broken = lineage.nodes.iter().filter(|node| node.verified == Some(false));
     broken.map(|node| node.kind).collect()
+}
+
+/// What `control audit verify` names.
+async fn findings(test: &TestApp) -> Vec<String> {
+    let (store, trusted) = (&test.app.store, test.app.keys.trusted());
+    let report = check(store, &test.artifacts, trusted, &[]).await.unwrap();
+    report.findings.into_iter().map(|finding| finding.place).collect()
 }
 
 /// What somebody does who may change the schema as well.
@@ -192,8 +200,44 @@ fn a_row_edited_by_hand_breaks_its_node() {
             1
         );
 
+        for column in [
+            "not_overridable = 'ruined'",
+            "metrics = replace(metrics, '\"total_trades\":140', '\"total_trades\":999')",
+            "criteria_results = '[]'",
+            "baseline_model_id = model_id",
+            "expires_at = '2099-01-01T00:00:00.000Z'",
+        ] {
+            let name = column.split(' ').next().unwrap();
+            let keep = format!("CREATE TABLE kept AS SELECT {name} AS was FROM promotion_proposals");
+            edit(&database.url, &keep).await;
+            let by_hand = format!("UPDATE promotion_proposals SET {column}");
+            assert_eq!(edit(&database.url, &by_hand).await, 1, "{column}");
+            assert_eq!(broken(&of(&test, &model).await), [Kind::Proposal], "{column}");
+            let named = findings(&test).await;
+            let place = &named[0];
+            assert!(
+                named.len() == 1 && place.starts_with("promotion_proposals PROP-"),
+                "{column}: {named:?}"
+            );
+            let back = format!("UPDATE promotion_proposals SET {name} = (SELECT was FROM kept)");
+            assert_eq!(edit(&database.url, &back).await, 1, "{column}");
+            edit(&database.url, "DROP TABLE kept").await;
+            assert!(of(&test, &model).await.verified, "{column} put back");
+        }
+        let running = "UPDATE model_registry SET stage = 'production', is_active = 1";
+        assert_eq!(edit(&database.url, running).await, 1);
+        assert_eq!(broken(&of(&test, &model).await), [Kind::Model]);
+
         let scaler = format!("UPDATE model_registry SET norm_stats_hash = '{}'", "0".repeat(64));
         force(database, "model_registry", &scaler).await;
         assert_eq!(broken(&of(&test, &model).await), [Kind::NormStats, Kind::Model]);
+
+        let approved = "UPDATE promotion_proposals SET status = 'APPROVED'";
+        assert_eq!(edit(&database.url, approved).await, 1);
+        let found = broken(&of(&test, &model).await);
+        assert_eq!(found, [Kind::NormStats, Kind::Model, Kind::Proposal]);
+        let named = findings(&test).await;
+        let names = |place: &String| place.starts_with("promotion_proposals PROP-");
+        assert!(named.iter().any(names), "{named:?}");
     });
 }

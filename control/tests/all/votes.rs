@@ -417,6 +417,81 @@ fn nothing_is_signed_over_rows_that_were_edited() {
 }
 
 #[test]
+fn what_decides_an_override_is_computed_again_and_never_read_from_columns() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let never = Shape {
+            recommendation: Recommendation::Reject,
+            not_overridable: Some(Defect::LookAhead),
+            baseline: None,
+        };
+        let proposal = open_proposal(&test, never).await;
+        let url = &test.database.url;
+        for (by_hand, back) in [
+            (
+                "not_overridable = NULL, recommendation = 'PROMOTE'",
+                "not_overridable = 'look_ahead', recommendation = 'REJECT'",
+            ),
+            ("not_overridable = NULL", "not_overridable = 'look_ahead'"),
+            ("reason = 'all is well'", "reason = 'all criteria are met'"),
+            ("confidence = 0.5", "confidence = 0.96"),
+        ] {
+            let set = |what: &str| format!("UPDATE promotion_proposals SET {what}");
+            assert_eq!(database::edit(url, &set(by_hand)).await, 1);
+            let said = approve(&test.app, &vera(), &yes(&proposal)).await;
+            assert!(
+                matches!(said, Err(ApproveError::Altered(_))),
+                "{by_hand}: {said:?}"
+            );
+            assert_eq!(state(&test).await, (0, 0, 0, 0), "{by_hand}");
+            assert_eq!(database::edit(url, &set(back)).await, 1);
+        }
+        assert_eq!(
+            code(approve(&test.app, &vera(), &yes(&proposal)).await),
+            "not_overridable"
+        );
+    });
+}
+
+#[test]
+fn a_proposal_that_expired_is_not_revived_by_hand() {
+    on_every_database(|database| async {
+        let test = app(database);
+        let proposal = open_proposal(&test, Shape::default()).await;
+        let url = &test.database.url;
+        let longer = "UPDATE promotion_proposals SET expires_at = '2099-01-01T00:00:00.000Z'";
+        assert_eq!(database::edit(url, longer).await, 1);
+        test.clock.advance_ms(8 * DAY_MS);
+        let fresh = Actor {
+            via: Via::Password {
+                authenticated_at: test.app.now(),
+            },
+            ..vera()
+        };
+        let revived = approve(&test.app, &fresh, &yes(&proposal)).await;
+        assert!(matches!(revived, Err(ApproveError::Altered(_))), "{revived:?}");
+        let at = proposal.expires_at.to_jiff().unwrap();
+        let put_back = format!("UPDATE promotion_proposals SET expires_at = '{at:.3}'");
+        assert_eq!(database::edit(url, &put_back).await, 1);
+        assert_eq!(
+            expire(&test.app).await.unwrap(),
+            vec![proposal.proposal_id.clone()]
+        );
+        // A decided proposal stays decided, unless somebody may change the schema as well.
+        let drop_trigger = match test.database.kind {
+            "sqlite" => "DROP TRIGGER promotion_proposals_status",
+            _ => "ALTER TABLE promotion_proposals DISABLE TRIGGER USER",
+        };
+        database::edit(url, drop_trigger).await;
+        let reopened = format!("{longer}, status = 'PENDING_APPROVAL'");
+        assert_eq!(database::edit(url, &reopened).await, 1);
+        let revived = approve(&test.app, &fresh, &yes(&proposal)).await;
+        assert!(matches!(revived, Err(ApproveError::Altered(_))), "{revived:?}");
+        assert_eq!(state(&test).await, (0, 0, 0, 0));
+    });
+}
+
+#[test]
 fn an_altered_artifact_stops_the_approval() {
     on_every_database(|database| async {
         let test = app(database);

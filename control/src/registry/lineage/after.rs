@@ -18,7 +18,7 @@ pub(super) async fn add(draft: &mut Draft<'_>) -> Result<(), StoreError> {
     );
     let mut runs = Vec::new();
     for run in backtests {
-        runs.push(backtest(draft, &run, &model).await);
+        runs.push(backtest(draft, &run, &model).await?);
     }
     let from = if runs.is_empty() {
         vec![model.clone()]
@@ -44,8 +44,8 @@ pub(super) async fn add(draft: &mut Draft<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn backtest(draft: &mut Draft<'_>, run: &BacktestFiles, model: &str) -> String {
-    let mut checked: Checked = Ok(());
+async fn backtest(draft: &mut Draft<'_>, run: &BacktestFiles, model: &str) -> Result<String, StoreError> {
+    let mut checked = draft.row("backtests", &run.backtest_id).await?;
     for file in &run.files {
         let read = match ArtifactHash::parse(file) {
             Ok(hash) => draft.file(hash).await.map(drop),
@@ -55,7 +55,7 @@ async fn backtest(draft: &mut Draft<'_>, run: &BacktestFiles, model: &str) -> St
     }
     let id = format!("backtest:{}", run.backtest_id);
     let hash = Some(run.fingerprint.clone());
-    draft.add(Kind::Backtest, &id, hash, checked, &[model.to_owned()])
+    Ok(draft.add(Kind::Backtest, &id, hash, checked, &[model.to_owned()]))
 }
 
 async fn add_proposal(draft: &mut Draft<'_>, id: &ProposalId, from: &[String]) -> Result<(), StoreError> {
@@ -74,6 +74,7 @@ async fn add_proposal(draft: &mut Draft<'_>, id: &ProposalId, from: &[String]) -
         (Ok(row), Ok(shown)) => proposal_as_signed(draft, row, shown),
         (Err(what), _) | (_, Err(what)) => Err(what.clone()),
     };
+    let checked = checked.and(draft.row("promotion_proposals", id.as_str()).await?);
     let mut from = from.to_vec();
     if let Ok(shown) = &evidence {
         let holdout = &shown.evidence.holdout;

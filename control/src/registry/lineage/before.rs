@@ -189,6 +189,9 @@ async fn model(draft: &mut Draft<'_>, origin: &[String]) -> Result<String, Store
         };
     }
     if checked.is_ok() {
+        checked = draft.row("model_registry", &subject).await?;
+    }
+    if checked.is_ok() {
         let file = Digest::from_bytes(*row.model_hash.as_bytes());
         checked = draft.file(file).await.map(drop);
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::audit::{Action, Stored};
+use crate::audit::{self, Action, Stored};
 use crate::store::{AuditFilter, ModelRow, StoreError};
 
 /// What a node is.
@@ -197,6 +197,21 @@ impl Draft<'_> {
             Some(event) if event.is_genuine(self.app.keys.trusted()) => Ok(event),
             Some(event) => Err(format!("audit event {} was altered", event.event.seq)),
         })
+    }
+
+    /// A row against the newest signed event that tells of it, column by column.
+    async fn row(&self, table: &str, name: &str) -> Result<Checked, StoreError> {
+        let filter = AuditFilter {
+            mentions: Some(name.to_owned()),
+            ..AuditFilter::default()
+        };
+        let events = match readable(self.app.store.audit_events(&filter, u32::MAX).await)? {
+            Ok(events) => events,
+            Err(what) => return Ok(Err(what)),
+        };
+        let holds = self.app.store.row_now(table, &[name.into()]).await?;
+        let trusted = self.app.keys.trusted();
+        Ok(audit::as_told(&events, trusted, table, name, holds.as_ref()))
     }
 
     /// The bytes of an artifact, verified.

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use contracts::action::{ActionKind, PositionSource};
 use contracts::evidence::{
-    Candidate, Causality, Evidence, EvidenceV1, ExecutionCounts, ExecutionSettings, Holdout, Looks, Measured,
-    Metrics, Undefined,
+    BaselineComparison, Candidate, Causality, CriterionName, CriterionResult, Defect, Evidence, EvidenceV1,
+    ExecutionCounts, ExecutionSettings, Holdout, Looks, Measured, Metrics, Undefined,
 };
-use contracts::experiment::{Experiment, FillRule, OvernightRule};
+use contracts::experiment::{Experiment, FillRule, OvernightRule, Severity};
 use contracts::hash::Digest;
 use contracts::ids::{ModelId, ProposalId, SlotId};
 use contracts::production::{ActionBinding, FirstVote, Recommendation, Signed};
@@ -102,7 +102,7 @@ fn metrics() -> Metrics {
 /// What a test changes in a proposal before it is stored.
 pub struct Shape {
     pub recommendation: Recommendation,
-    pub not_overridable: Option<contracts::evidence::Defect>,
+    pub not_overridable: Option<Defect>,
     pub baseline: Option<ModelId>,
 }
 
@@ -118,7 +118,7 @@ impl Default for Shape {
 
 /// An open proposal for `model`, number `n` of that model.
 pub async fn proposal(app: &App, model: &ModelRow, n: u32, shape: Shape) -> ProposalRow {
-    let evidence = evidence(model);
+    let evidence = evidence(model, &shape);
     let digest = evidence.digest().unwrap();
     let proposal_id = ProposalId::parse(&format!("PROP-{}-{n}", model.model_id)).unwrap();
     let at: UtcMillis = app.now();
@@ -144,9 +144,9 @@ pub async fn proposal(app: &App, model: &ModelRow, n: u32, shape: Shape) -> Prop
         reason: "all criteria are met".to_owned(),
         not_overridable: shape.not_overridable,
         metrics: evidence.metrics.clone(),
-        vs_baseline: None,
+        vs_baseline: evidence.baseline.clone(),
         baseline_model_id: shape.baseline,
-        criteria_results: Vec::new(),
+        criteria_results: evidence.criteria.clone(),
         lineage: serde_json::json!({}),
         status: ProposalStatus::PendingApproval,
         reviewer: None,
@@ -170,7 +170,50 @@ pub async fn proposal(app: &App, model: &ModelRow, n: u32, shape: Shape) -> Prop
     row
 }
 
-fn evidence(model: &ModelRow) -> Evidence {
+/// A table that gives the recommendation of `shape`.
+fn criteria(shape: &Shape) -> Vec<CriterionResult> {
+    let rejected = shape.recommendation == Recommendation::Reject && shape.not_overridable.is_none();
+    let row = |name, threshold, actual, passed, severity| CriterionResult {
+        name,
+        threshold,
+        actual: Some(actual),
+        ci95: None,
+        p_pass: None,
+        passed,
+        severity,
+    };
+    let block = Severity::Block;
+    let improved = shape.recommendation != Recommendation::Review;
+    vec![
+        row(CriterionName::MinSharpe, 0.5, 1.2, !rejected, block),
+        row(CriterionName::MaxDrawdown, 0.15, 0.06, true, block),
+        row(CriterionName::MinWinRate, 0.45, 0.52, true, block),
+        row(CriterionName::MinTrades, 50.0, 140.0, true, block),
+        row(
+            CriterionName::ImprovementThreshold,
+            0.05,
+            0.2,
+            improved,
+            Severity::Warn,
+        ),
+    ]
+}
+
+fn evidence(model: &ModelRow, shape: &Shape) -> Evidence {
+    let some = |value| Measured::new(value, Undefined::TooFew);
+    let mut metrics = metrics();
+    if shape.not_overridable == Some(Defect::Ruined) {
+        metrics.sharpe_ratio = Measured::none(Undefined::Ruined);
+    }
+    let baseline = shape.baseline.clone().map(|baseline| BaselineComparison {
+        baseline_model_id: baseline,
+        fingerprint: Digest::of(b"base run"),
+        metrics: metrics.clone(),
+        in_sample: false,
+        delta_sharpe: some(0.4),
+        p_better: some(0.97),
+        sharpe_improvement: some(0.2),
+    });
     Evidence {
         schema_version: EvidenceV1,
         candidate: Candidate {
@@ -207,9 +250,9 @@ fn evidence(model: &ModelRow) -> Evidence {
         },
         fingerprint: Digest::of(b"run"),
         counts: ExecutionCounts::default(),
-        metrics: metrics(),
-        criteria: Vec::new(),
-        baseline: None,
+        metrics,
+        criteria: criteria(shape),
+        baseline,
         looks: Looks {
             number: 1,
             declared: 0,
@@ -219,9 +262,9 @@ fn evidence(model: &ModelRow) -> Evidence {
         },
         causality: Causality {
             cuts: 32,
-            look_ahead: None,
+            look_ahead: (shape.not_overridable == Some(Defect::LookAhead)).then(|| "bar 12".to_owned()),
         },
-        self_test_passed: true,
+        self_test_passed: shape.not_overridable != Some(Defect::SelfTest),
         drift: Vec::new(),
         more_tests: Vec::new(),
         caveats: vec!["carry is ignored".to_owned()],
