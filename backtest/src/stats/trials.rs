@@ -3,7 +3,6 @@
 use contracts::evidence::{Looks, Measured, Undefined};
 
 use super::expected_maximum::expected_maximum;
-use crate::limits::TRIALS_FOR_VARIANCE;
 
 /// The trials behind one figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,8 +19,8 @@ impl TrialStats {
     /// From the ledger: `sharpes` are the recorded looks' Sharpe ratios per session (this one's included where it has one), over
     /// a window of `sessions`.
     ///
-    /// Below [`TRIALS_FOR_VARIANCE`] of them the sample variance (ddof = 1) is floored at 1/(T − 1), that of a Sharpe ratio
-    /// without skill. What is not finite does not count.
+    /// The sample variance (ddof = 1) is floored at 1/(T − 1), that of a Sharpe ratio without skill, however many there are: attempts
+    /// that resemble each other would otherwise deflate nothing. What is not finite does not count.
     #[must_use]
     pub fn new(number: u32, declared: u32, sharpes: &[f64], sessions: usize) -> Self {
         let finite: Vec<f64> = sharpes.iter().copied().filter(|s| s.is_finite()).collect();
@@ -32,11 +31,7 @@ impl TrialStats {
         } else {
             finite.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / (n - 1.0)
         };
-        let floor = if finite.len() < TRIALS_FOR_VARIANCE as usize {
-            1.0 / sessions.saturating_sub(1).max(1) as f64
-        } else {
-            0.0
-        };
+        let floor = 1.0 / sessions.saturating_sub(1).max(1) as f64;
         Self {
             number,
             declared,
@@ -74,10 +69,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_trials_are_floored_many_are_not() {
-        let same = [0.05; 9];
-        assert_eq!(TrialStats::new(9, 0, &same, 101).variance, 0.01);
-        assert!(TrialStats::new(10, 0, &[0.05; 10], 101).variance < 1e-30);
+    fn the_variance_is_never_below_that_of_chance_however_many_look_alike() {
+        for looks in [1, 9, 10, 1_000] {
+            let alike = vec![0.05; looks];
+            assert_eq!(
+                TrialStats::new(10, 0, &alike, 101).variance,
+                0.01,
+                "{looks} looks"
+            );
+        }
         // 0 and 2: variance 2, above the floor.
         assert_eq!(TrialStats::new(2, 0, &[0.0, 2.0, f64::NAN], 101).variance, 2.0);
         assert_eq!(TrialStats::new(1, 0, &[], 1).variance, 1.0);
