@@ -103,6 +103,9 @@ pub const EVIDENCE_SHOWN_MS: i64 = 2 * DAY_MS;
 pub const OTHER_WINDOW_SESSIONS_MIN: usize = 20;
 /// Longest stretch of days a look may be at: a hundred years.
 pub const LOOK_SESSIONS_MAX: u32 = 36_600;
+/// Largest Sharpe ratio per session that is taken on somebody's word, either sign: 48 a year, beyond every strategy that pays its costs
+/// or loses by them, while an invented one deflates what everybody else found.
+pub const SHARPE_TOLD_MAX: f64 = 3.0;
 /// The plane looks for directives to renew and proposals that ran out this often, in seconds: a minute, of the quarter of an hour
 /// between directives.
 pub const ROUTINE_S: u64 = 60;
@@ -157,6 +160,9 @@ pub const INSPECTION_CPU_S: u64 = 60;
 pub const INSPECTION_WALL_S: u64 = 120;
 /// Longest line of a question or answer of an inspection, in bytes: 256 golden rows of 64 features take a quarter of this.
 pub const INSPECTION_LINE_BYTES_MAX: usize = 1 << 20;
+/// Characters that are kept of what a refused model is said to lack: the longest of our own sentences fits, a page that a model wrote
+/// does not.
+pub const INSPECTION_DETAIL_CHARS_MAX: usize = 300;
 /// Inspections at the same time: each takes up to [`INSPECTION_MEMORY_BYTES`].
 pub const INSPECTIONS_AT_ONCE: usize = 2;
 /// Largest form of a model's registration, in bytes: the two files at their limits, and 64 KiB for everything else.

@@ -21,7 +21,8 @@ use strategy::policy::library::{self, LibraryError};
 
 use self::wire::{Ask, Found, Report};
 use crate::limits::{
-    INSPECTION_CPU_S, INSPECTION_LINE_BYTES_MAX, INSPECTION_MEMORY_BYTES, INSPECTION_WALL_S,
+    INSPECTION_CPU_S, INSPECTION_DETAIL_CHARS_MAX, INSPECTION_LINE_BYTES_MAX, INSPECTION_MEMORY_BYTES,
+    INSPECTION_WALL_S,
 };
 
 /// The verb of the child.
@@ -170,14 +171,24 @@ fn tell(mut input: ChildStdin, ask: &Ask, model: &[u8]) {
     drop(wire::write(&mut input, ask, model));
 }
 
-/// A code goes into answers and logs: only a word is one.
+/// Both go into answers and logs: only a word is a code, and a detail is short and printable.
 fn refused(code: String, detail: String) -> InspectionError {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if (1..=64).contains(&code.len()) && code.bytes().all(word) && detail.len() <= INSPECTION_LINE_BYTES_MAX {
-        InspectionError::Refused { code, detail }
+    if (1..=64).contains(&code.len()) && code.bytes().all(word) {
+        let shown = detail.chars().filter(|char| printable(*char));
+        InspectionError::Refused {
+            code,
+            detail: shown.take(INSPECTION_DETAIL_CHARS_MAX).collect(),
+        }
     } else {
         InspectionError::Nonsense("its refusal has no code".to_owned())
     }
+}
+
+/// Neither a control character nor one that hides or turns round what stands beside it.
+fn printable(char: char) -> bool {
+    let unseen = matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    !char.is_control() && !unseen
 }
 
 fn no_answer(said: &[u8], status: Option<ExitStatus>, error: &str) -> InspectionError {

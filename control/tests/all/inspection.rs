@@ -150,6 +150,10 @@ fn a_child_that_dies_hangs_lies_or_talks_nonsense_is_a_refusal() {
     assert!(matches!(hung, InspectionError::TimedOut(_)), "{hung}");
     let lies = r#"/bin/cat > /dev/null; echo '{"outcome":"fits","action_output":"53","outputs":[],"nodes":1,"rows_checked":1,"reduced":{"outcome":"used","nodes":1,"near_ties":0},"dense":{"outcome":"not_admitted","reason":"x"},"executor":"ort","head":"scalar","golden":[]}'"#;
     assert_eq!(run("lies", lies, long).code(), "inspection_failed");
+    let long_winded = r#"printf '{"outcome":"refused","code":"not_onnx","detail":"\\u001b[2J%s"}\n' "$(/usr/bin/head -c 5000 /dev/zero | /usr/bin/tr '\0' x)""#;
+    let long_winded = run("long", long_winded, long);
+    assert_eq!(long_winded.code(), "not_onnx");
+    assert_eq!(long_winded.to_string(), format!("[2J{}", "x".repeat(297)));
     let noise = run("noise", "echo hello", long);
     assert_eq!(noise.code(), "inspection_failed");
     let code = r#"echo '{"outcome":"refused","code":"<script>","detail":"x"}'"#;
@@ -211,7 +215,48 @@ fn tried() -> String {
         .then_some(())
         .ok_or_else(std::io::Error::last_os_error);
     let thread = std::thread::Builder::new().spawn(|| ());
+    let parent = i64::from(std::os::unix::process::parent_id());
+    let own = i64::from(std::process::id());
+    // SAFETY: what is asked for takes numbers, or an address that is null.
+    let ask = |call: i64, first: i64, second: i64, third: i64| {
+        let answer = unsafe { libc::syscall(call, first, second, third, 0_i64, 0_i64) };
+        (answer >= 0)
+            .then_some(())
+            .ok_or_else(std::io::Error::last_os_error)
+    };
+    let own_limit = ask(libc::SYS_prlimit64, 0, i64::from(libc::RLIMIT_CPU), 0);
+    let signal = libc::SIGCONT.into();
     [
+        word("kill", ask(libc::SYS_kill, parent, 0, 0)),
+        word("tkill", ask(libc::SYS_tkill, parent, 0, 0)),
+        word("tgkill", ask(libc::SYS_tgkill, parent, parent, 0)),
+        word("signal to itself", ask(libc::SYS_tgkill, own, own, 0)),
+        word("queued signal", ask(libc::SYS_rt_sigqueueinfo, parent, signal, 0)),
+        word(
+            "queued to a thread",
+            ask(libc::SYS_rt_tgsigqueueinfo, parent, parent, signal),
+        ),
+        word(
+            "limits",
+            ask(libc::SYS_prlimit64, parent, i64::from(libc::RLIMIT_CPU), 0),
+        ),
+        word("own limits", own_limit),
+        word("memory", ask(libc::SYS_process_vm_readv, parent, 0, 0)),
+        word("pidfd", ask(libc::SYS_pidfd_open, parent, 0, 0)),
+        word("owner", ask(libc::SYS_fcntl, 0, libc::F_SETOWN.into(), parent)),
+        word("typing", ask(libc::SYS_ioctl, 0, 0x5412, 0)),
+        #[cfg(target_arch = "x86_64")]
+        word(
+            "x32",
+            ask(
+                0x4000_0000 | libc::SYS_socket,
+                libc::AF_INET.into(),
+                libc::SOCK_STREAM.into(),
+                0,
+            ),
+        ),
+        #[cfg(target_arch = "x86_64")]
+        word("x32 exec", ask(0x4000_0000 | 520, 0, 0, 0)),
         word("listen", TcpListener::bind("127.0.0.1:0")),
         word("connect", TcpStream::connect(address)),
         word("datagram", UdpSocket::bind("127.0.0.1:0")),
@@ -246,12 +291,39 @@ fn the_limited_process_gets_no_socket_no_program_and_no_process() {
         .unwrap();
     let said = String::from_utf8(again.stderr).unwrap();
     for what in [
-        "listen", "connect", "datagram", "accept", "pair", "spawn", "exec", "fork", "ptrace",
+        "listen",
+        "connect",
+        "datagram",
+        "accept",
+        "pair",
+        "spawn",
+        "exec",
+        "fork",
+        "ptrace",
+        "kill",
+        "tkill",
+        "tgkill",
+        "queued signal",
+        "queued to a thread",
+        "limits",
+        "memory",
+        "pidfd",
+        "owner",
+        "typing",
+        #[cfg(target_arch = "x86_64")]
+        "x32",
+        #[cfg(target_arch = "x86_64")]
+        "x32 exec",
     ] {
         let refused = format!("{what}: Some(PermissionDenied)\n");
         assert!(said.contains(&refused), "{what} is not refused: {said}");
     }
-    assert!(said.contains("thread: None\n"), "threads are allowed: {said}");
+    for what in ["thread", "signal to itself", "own limits"] {
+        assert!(
+            said.contains(&format!("{what}: None\n")),
+            "{what} is allowed: {said}"
+        );
+    }
 }
 
 #[cfg(target_os = "linux")]
