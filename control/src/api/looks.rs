@@ -29,7 +29,7 @@ pub(super) fn routes() -> Vec<Route> {
             post(look),
         )
         .takes::<LookBody>()
-        .refuses(422, &["window"]),
+        .refuses(422, &["window", "figure_implausible"]),
         Route::get(
             "/api/backtests",
             RESEARCH_READ,
@@ -84,7 +84,7 @@ struct LookBody {
     settings: ExecutionSettings,
     #[schema(value_type = String)]
     fingerprint: Fingerprint,
-    /// Null where it is undefined.
+    /// From -3 to 3; null where it is undefined or beyond.
     sharpe_per_session: Option<f64>,
 }
 
@@ -248,7 +248,7 @@ async fn report(State(api): State<Api>, Path(id): Path<String>) -> Result<Respon
 impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         let status = match &error {
-            RecordError::Window => 422,
+            RecordError::Window | RecordError::Implausible(_) => 422,
             RecordError::UnknownExperiment(_) => 404,
             RecordError::NotTold => 409,
             RecordError::File(error) => return error.into(),

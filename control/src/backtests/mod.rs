@@ -9,8 +9,8 @@ use crate::app::App;
 use crate::artifacts::{self, NamedError};
 use crate::audit::{self, Action, AppendError, Event};
 use crate::auth::Actor;
-use crate::limits::LOOK_SESSIONS_MAX;
-use crate::proposals::{Counted, Look, LookError, backtest_id, ledger};
+use crate::limits::{LOOK_SESSIONS_MAX, SHARPE_TOLD_MAX};
+use crate::proposals::{Counted, Look, LookError, Origin, backtest_id, ledger};
 use crate::store::{BacktestRow, Purpose, StoreError};
 
 /// Why nothing was recorded; nothing was changed.
@@ -19,6 +19,11 @@ pub enum RecordError {
     /// The sessions are none.
     #[error("a look is at sessions from a first to a last one, at least one and at most {LOOK_SESSIONS_MAX}")]
     Window,
+    /// The figure is none that a strategy has.
+    #[error(
+        "a Sharpe ratio of {0} per session is no figure of a strategy: tell one from -{SHARPE_TOLD_MAX} to {SHARPE_TOLD_MAX}, or null"
+    )]
+    Implausible(f64),
     /// The experiment is not registered.
     #[error("experiment contract {0} is not registered")]
     UnknownExperiment(ContractId),
@@ -45,6 +50,7 @@ impl RecordError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Window => "window",
+            Self::Implausible(_) => "figure_implausible",
             Self::UnknownExperiment(_) => "experiment_not_found",
             Self::NotTold => "look_not_told",
             Self::File(_) => "artifact_not_found",
@@ -77,8 +83,12 @@ pub async fn note_look(app: &App, actor: &Actor, look: &Look) -> Result<Noted, R
     {
         return Err(RecordError::Window);
     }
+    let figure = look.sharpe_per_session;
+    if let Some(sharpe) = figure.filter(|sharpe| !sharpe.is_finite() || sharpe.abs() > SHARPE_TOLD_MAX) {
+        return Err(RecordError::Implausible(sharpe));
+    }
     let mut tx = app.store.begin().await?;
-    let new = ledger::note(app, &mut tx, look, &actor.audit_name(), app.now()).await?;
+    let new = ledger::note(app, &mut tx, look, Origin::Told, &actor.audit_name(), app.now()).await?;
     let counted = ledger::counted(&mut tx, &look.instrument, look.first_session, look.last_session).await?;
     let model = tx.model_of_bundle(look.bundle_hash).await?;
     let declared = model.map_or(0, |model| model.declared_trials);
@@ -155,7 +165,7 @@ pub async fn record(app: &App, actor: &Actor, new: NewBacktest) -> Result<(Strin
     let told = looks.iter().any(|told| {
         (told.fingerprint, told.bundle_hash) == (look.fingerprint, look.bundle_hash)
             && (told.first_session, told.last_session) == (look.first_session, look.last_session)
-            && told.costs == costs
+            && ledger::origin(&told.costs).1 == costs
     });
     if !told {
         return Err(RecordError::NotTold);

@@ -3,7 +3,11 @@
 //! A look is one bundle under one set of costs, evaluated on any session of a window. N is the number of distinct looks at the session
 //! that was looked at most; a run again, or over ticks that were revised since, is the same look. What was looked at is noted before a
 //! figure is used.
+//!
+//! A look is told by whoever ran it, or computed by the control plane itself. Both are rows: what is told first does not stand in the way of
+//! what is computed later, and of one look's figures the computed one counts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use backtest::outcome::Outcome;
@@ -33,6 +37,15 @@ pub enum LookError {
     /// The database.
     #[error("the database did not answer")]
     Store(#[from] StoreError),
+}
+
+/// Whose word a look's figure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Of whoever says they ran it.
+    Told,
+    /// Of the control plane, which ran it.
+    Computed,
 }
 
 /// A look.
@@ -106,7 +119,26 @@ impl Look {
     }
 }
 
-/// Notes a look with its event; false when the same was noted before.
+/// What a row's costs begin with when the control plane computed its figure. No settings begin like that, so nobody can tell one.
+const COMPUTED: &str = r#"{"computed":true,"#;
+
+/// The costs of a row, as [`Look::costs`] has them, and whose word its figure is.
+pub(crate) fn origin(costs: &str) -> (Origin, Cow<'_, str>) {
+    match costs.strip_prefix(COMPUTED) {
+        Some(rest) => (Origin::Computed, Cow::Owned(format!("{{{rest}"))),
+        None => (Origin::Told, Cow::Borrowed(costs)),
+    }
+}
+
+/// As they stand in the row.
+fn marked(origin: Origin, costs: String) -> String {
+    match (origin, costs.strip_prefix('{')) {
+        (Origin::Computed, Some(rest)) => format!("{COMPUTED}{rest}"),
+        _ => costs,
+    }
+}
+
+/// Notes a look with its event; false when the same was noted before: a told one by anybody, a computed one by the control plane.
 ///
 /// # Errors
 /// [`LookError`].
@@ -114,15 +146,20 @@ pub async fn note(
     app: &App,
     tx: &mut Tx,
     look: &Look,
+    by: Origin,
     actor: &str,
     at: UtcMillis,
 ) -> Result<bool, LookError> {
+    let costs = look.costs()?;
+    if by == Origin::Told && known(tx, look, &costs).await? {
+        return Ok(false);
+    }
     let row = LookRow {
         instrument: look.instrument.clone(),
         first_session: look.first_session,
         last_session: look.last_session,
         bundle_hash: look.bundle_hash,
-        costs: look.costs()?,
+        costs: marked(by, costs),
         fingerprint: look.fingerprint,
         sharpe_per_session: look.sharpe_per_session,
         sessions: look.sessions,
@@ -144,6 +181,18 @@ pub async fn note(
     };
     audit::append(tx, app.keys.audit(), at, event).await?;
     Ok(true)
+}
+
+/// Whether the same look is there, told or computed.
+async fn known(tx: &mut Tx, look: &Look, costs: &str) -> Result<bool, StoreError> {
+    let rows = tx
+        .looks(&look.instrument, look.first_session, look.last_session)
+        .await?;
+    Ok(rows.iter().any(|row| {
+        (row.first_session, row.last_session) == (look.first_session, look.last_session)
+            && row.bundle_hash == look.bundle_hash
+            && origin(&row.costs).1 == costs
+    }))
 }
 
 /// How often a window was looked at.
@@ -184,15 +233,23 @@ fn count(rows: &[LookRow], first: DayNumber, last: DayNumber) -> Counted {
     };
     let starts = rows.iter().map(|row| row.first_session.max(first));
     for session in starts.filter(|session| *session <= last) {
-        let here: BTreeMap<(BundleHash, &str), Option<f64>> = rows
+        let mut here = BTreeMap::new();
+        for row in rows
             .iter()
             .filter(|row| row.first_session <= session && session <= row.last_session)
-            .map(|row| ((row.bundle_hash, row.costs.as_str()), row.sharpe_per_session))
-            .collect();
+        {
+            let (origin, costs) = origin(&row.costs);
+            let figure = here
+                .entry((row.bundle_hash, costs))
+                .or_insert((origin, row.sharpe_per_session));
+            if (figure.0, origin) != (Origin::Computed, Origin::Told) {
+                *figure = (origin, row.sharpe_per_session);
+            }
+        }
         if here.len() > most.number as usize {
             most = Counted {
                 number: u32::try_from(here.len()).unwrap_or(u32::MAX),
-                sharpes: here.into_values().flatten().collect(),
+                sharpes: here.into_values().filter_map(|(_, sharpe)| sharpe).collect(),
             };
         }
     }
@@ -250,5 +307,30 @@ mod tests {
         let mut sharpes = found.sharpes;
         sharpes.sort_by(f64::total_cmp);
         assert_eq!(sharpes, [1.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn of_one_look_the_computed_figure_counts_whatever_was_told_before_or_after_it() {
+        let told = |sharpe| LookRow {
+            sharpe_per_session: sharpe,
+            ..look(1, r#"{"settings":{}}"#, 0, 9)
+        };
+        let computed = |sharpe| LookRow {
+            costs: marked(Origin::Computed, told(None).costs),
+            ..told(sharpe)
+        };
+        assert_eq!(
+            origin(&computed(None).costs),
+            (Origin::Computed, told(None).costs.into())
+        );
+        for rows in [
+            [told(Some(2.5)), computed(Some(0.1)), told(Some(-2.5))],
+            [computed(Some(0.1)), told(Some(2.5)), told(None)],
+        ] {
+            let found = count(&rows, DayNumber(0), DayNumber(9));
+            assert_eq!((found.number, found.sharpes), (1, vec![0.1]));
+        }
+        let undefined = count(&[told(Some(2.5)), computed(None)], DayNumber(0), DayNumber(9));
+        assert_eq!((undefined.number, undefined.sharpes), (1, vec![]));
     }
 }

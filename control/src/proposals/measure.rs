@@ -19,7 +19,7 @@ use strategy::calendar::Calendar;
 
 use super::kept::KeepError;
 use super::lab::Lab;
-use super::ledger::{self, Look};
+use super::ledger::{self, Look, Origin};
 use super::subject::Subject;
 use crate::jobs::{JobError, Stage, Work};
 use crate::market::{Month, SourceList, SourcePartition};
@@ -153,7 +153,8 @@ pub(super) async fn keep_sources(work: &Work, setting: &Setting) -> Result<Optio
 /// Notes a look, before its figures are used.
 pub(super) async fn look(work: &Work, look: &Look) -> Result<(), JobError> {
     let mut tx = work.app.store.begin().await?;
-    ledger::note(&work.app, &mut tx, look, &work.created_by, work.app.now()).await?;
+    let (app, by) = (&work.app, Origin::Computed);
+    ledger::note(app, &mut tx, look, by, &work.created_by, app.now()).await?;
     tx.commit().await?;
     Ok(())
 }

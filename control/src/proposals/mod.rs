@@ -21,7 +21,7 @@ pub use self::catalogue::MoreTestName;
 pub(crate) use self::first_vote::first_vote;
 pub use self::kept::{KeepError, backtest_id};
 pub use self::lab::{Eyes, Lab, Live};
-pub use self::ledger::{Counted, Look, LookError};
+pub use self::ledger::{Counted, Look, LookError, Origin};
 pub(crate) use self::more_test::more_test;
 pub(crate) use self::revise::comparison;
 pub use self::subject::{Subject, SubjectError};

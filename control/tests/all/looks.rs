@@ -102,6 +102,13 @@ fn looks_are_counted_before_figures_and_a_result_without_its_look_is_refused() {
         );
         let backwards = tell(test, &rita, &look('a', 1.0, last, first)).await;
         assert_eq!(backwards.code(), (422, "window".to_owned()));
+        for invented in [3.000_001, -1e9] {
+            let mut body = look('c', 1.0, first, last);
+            body["sharpe_per_session"] = invented.into();
+            let refused = tell(test, &rita, &body).await;
+            assert_eq!(refused.code(), (422, "figure_implausible".to_owned()));
+        }
+        assert_eq!(tell(test, &rita, &own).await.json()["number"], 3, "it is no look");
 
         let stored = call(test, &rita, "POST", "/api/backtests", Some(&result)).await;
         assert_eq!(stored.status, 201, "{}", stored.text);

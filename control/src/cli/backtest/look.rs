@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::written::Files;
 use crate::cli::remote::{Call, Remote};
 use crate::cli::{CliError, Exit};
+use crate::limits::SHARPE_TOLD_MAX;
 
 /// What is told: which model was run over which sessions, how, and how well it did per session.
 pub fn told(outcome: &Outcome, bundle: BundleHash) -> Value {
@@ -23,8 +24,13 @@ pub fn told(outcome: &Outcome, bundle: BundleHash) -> Value {
         "last_session": sessions.last().map(|session| session.session),
         "sessions": sessions.len(), "bundle_hash": bundle, "settings": outcome.settings,
         "fingerprint": outcome.fingerprint,
-        "sharpe_per_session": moments.map(|moments| moments.sharpe()).filter(|ratio| ratio.is_finite()),
+        "sharpe_per_session": moments.map(|moments| moments.sharpe()).filter(plausible),
     })
+}
+
+/// Beyond that (a handful of sessions, all alike) it says nothing of the strategy: the look counts, its figure does not.
+fn plausible(ratio: &f64) -> bool {
+    ratio.is_finite() && ratio.abs() <= SHARPE_TOLD_MAX
 }
 
 /// Tells it; how many looks there are now.
