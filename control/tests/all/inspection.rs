@@ -217,8 +217,8 @@ fn tried() -> String {
     let thread = std::thread::Builder::new().spawn(|| ());
     let parent = i64::from(std::os::unix::process::parent_id());
     let own = i64::from(std::process::id());
-    // SAFETY: what is asked for takes numbers, or an address that is null.
     let ask = |call: i64, first: i64, second: i64, third: i64| {
+        // SAFETY: what is asked for takes numbers, or an address that is null.
         let answer = unsafe { libc::syscall(call, first, second, third, 0_i64, 0_i64) };
         (answer >= 0)
             .then_some(())
