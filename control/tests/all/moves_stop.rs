@@ -4,9 +4,11 @@ use contracts::directive::Directive;
 use contracts::production::{ProductionContract, Votes};
 use contracts::reason::Latch;
 use contracts::signing::KeyPurpose;
+use control::audit::verify::check;
 use control::auth::{Actor, Role, Scope, Via};
 use control::keys::{self, Keyring};
 use control::promote::{RollBack, Withdraw, rollback, withdraw};
+use control::registry::lineage::{Kind, lineage};
 use control::slots::{Halt, ResumeRequest, confirm_resume, halt, renew, request_resume};
 use control::store::ModelRow;
 
@@ -55,6 +57,17 @@ async fn directive(test: &TestApp) -> Directive {
     let directive = Directive::parse(text.as_bytes()).unwrap();
     directive.verify(test.app.keys.trusted()).unwrap();
     directive
+}
+
+/// Periods of production in a model's lineage that are not what their hash says.
+async fn broken_periods(test: &TestApp, model: &ModelRow) -> usize {
+    let found = Box::pin(lineage(&test.app, &model.model_id))
+        .await
+        .unwrap()
+        .unwrap();
+    let nodes = found.nodes.iter();
+    let broken = nodes.filter(|node| node.kind == Kind::ProductionPeriod && node.verified == Some(false));
+    broken.count()
 }
 
 /// What somebody does who owns the database: a table's rows can be changed.
@@ -140,13 +153,22 @@ fn a_routine_directive_over_a_withdrawn_model_says_halted() {
 fn a_slot_whose_rows_were_edited_is_halted_all_the_same() {
     on_every_database(|database| async {
         let test = app(database);
-        two_generations(&test).await;
+        let (_, second) = two_generations(&test).await;
         let olga = operator(&test, "olga");
         let running = directive(&test).await;
         let url = &test.database.url;
+        assert_eq!(broken_periods(&test, &second).await, 0);
         unlock(&test, "production_contracts").await;
         let longer = "UPDATE production_contracts SET contract = REPLACE(contract, '\"max_bar_age_s\": 60', '\"max_bar_age_s\": 600')";
         assert_eq!(database::edit(url, longer).await, 2);
+        // The lineage shows it, and the chain names the rows.
+        assert_eq!(broken_periods(&test, &second).await, 1);
+        let named = check(&test.app.store, &test.artifacts, test.app.keys.trusted(), &[]).await;
+        let named = named.unwrap().findings;
+        let rows = named
+            .iter()
+            .filter(|finding| finding.kind == "row" && finding.place.contains("production_contracts"));
+        assert_eq!(rows.count(), 2, "{named:?}");
         halt(&test.app, &olga, &stop()).await.unwrap();
         let stopped = directive(&test).await;
         assert_eq!(
