@@ -88,8 +88,13 @@ pub async fn training(
         "manifest": manifest,
     });
     remote.send(Call::post(&["api", "training-runs"], body)).await?;
+    let mut form = Form::new();
+    // The built-in trainer knows which output it made: a policy that learnt to do one thing only is then for the first vote to judge.
+    if let Some(output) = manifest.facts["action_output"].as_str() {
+        form = form.text("action_output", output.to_owned());
+    }
     let part = |bytes: Vec<u8>, name: &'static str| Part::bytes(bytes).file_name(name);
-    let form = Form::new()
+    let form = form
         .text("contract_id", manifest.contract_id.to_string())
         .text("dataset_hash", manifest.dataset_hash.to_hex())
         .text("training_run", manifest.run_id.to_string())

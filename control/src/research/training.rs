@@ -9,6 +9,7 @@ use contracts::experiment::TrainingSection;
 use contracts::experiment::contract::ExperimentContract;
 use serde_json::{Value, json};
 use training::dataset::{Manifest as DatasetManifest, NORM_STATS_FILE, SplitName};
+use training::export::output_name;
 use training::ppo::{self, Progress, TrainErrorKind, TrainOptions, Trained, TrainingPlan};
 
 use super::dataset::Built;
@@ -118,8 +119,11 @@ const fn remedy(kind: TrainErrorKind) -> (Exit, &'static str) {
 }
 
 fn made(contract: &ExperimentContract, done: Trained) -> Made {
+    let action = &contract.frozen.environment.action;
+    let output = action.action_output.as_deref();
+    let output = output.unwrap_or_else(|| output_name(action.rule.kind()));
     let facts = json!({
-        "trainer": "ppo", "steps": done.steps, "gradient_steps": done.gradient_steps, "ended": done.ended,
+        "trainer": "ppo", "action_output": output, "steps": done.steps, "gradient_steps": done.gradient_steps, "ended": done.ended,
         "best_update": done.curve.best, "updates": done.curve.points.len(),
     });
     let curve = serde_json::to_vec(&done.curve).unwrap_or_default();

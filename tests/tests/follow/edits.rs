@@ -186,7 +186,7 @@ fn norm_stats_edited_before_the_vote_are_never_signed() {
         std::fs::write(&path, &bytes).unwrap();
         let yes = json!({"promote_to_production": true});
         let voted = plane.decide(&plane.vera, &proposal, "approve", yes.clone()).await;
-        assert_eq!(voted.status, 500, "{}", voted.text);
+        assert_eq!(voted.code(), (409, "altered".to_owned()), "{}", voted.text);
         assert_eq!(plane.said().await, (0, None));
 
         // Or by naming another document in the row, whose rule is dropped first: the votes are about other norm stats.
@@ -203,7 +203,7 @@ fn norm_stats_edited_before_the_vote_are_never_signed() {
         );
         assert_eq!(edit(url, &named).await, 1);
         let voted = plane.decide(&plane.vera, &proposal, "approve", yes).await;
-        assert_eq!(voted.status, 500, "{}", voted.text);
+        assert_eq!(voted.code(), (409, "altered".to_owned()), "{}", voted.text);
         assert_eq!(plane.said().await, (0, None));
     });
 }

@@ -13,16 +13,22 @@ const OPSET: i64 = 17;
 /// Version of the file format that came with it.
 const IR_VERSION: i64 = 8;
 
+/// How the output is called where the experiment does not name it.
+#[must_use]
+pub const fn output_name(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::Continuous | ActionKind::Index => "action",
+        ActionKind::Logits => "logits",
+    }
+}
+
 /// The bytes; nothing in them depends on when or where they were written.
 ///
 /// The input is `observation` `[n, width]`. The output of a continuous action is the mean, unclipped, `action` `[n, 1]`; of logits `logits` `[n, 3]`; of an
 /// index the first maximum's, `action` `[n]`. `output` renames it.
 #[must_use]
 pub fn onnx(layout: &Layout, parameters: &[f32], kind: ActionKind, output: Option<&str>) -> Vec<u8> {
-    let output = output.unwrap_or(match kind {
-        ActionKind::Continuous | ActionKind::Index => "action",
-        ActionKind::Logits => "logits",
-    });
+    let output = output.unwrap_or_else(|| output_name(kind));
     // A name may be given to one value only.
     let input = if output == "observation" {
         "input"

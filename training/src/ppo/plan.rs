@@ -123,14 +123,6 @@ pub enum TrainError {
         /// When it was seen.
         update: u64,
     },
-    /// Every policy that was looked at does one and the same thing all the time: none that could be registered. The checkpoint stays.
-    #[error(
-        "after {steps} steps the policy gives one and the same action on every bar of the validation window, as every policy before it did; such a model cannot be registered: train for more steps (training.total_timesteps), lower the costs, or change the entropy weight (training.ent_coef)"
-    )]
-    Constant {
-        /// Environment steps made.
-        steps: u64,
-    },
     /// The network is none the executor runs. Choose a smaller `net_arch`.
     #[error("training.net_arch makes no network the dense executor runs: {0}")]
     Network(#[from] ChainError),

@@ -89,12 +89,6 @@ pub fn train(
     );
     trainer.resume(options)?;
     let ended = trainer.run(options, progress)?;
-    // The last update is always looked at: without a best one no policy has done two different things.
-    if ended == Ended::Finished && trainer.best.is_none() {
-        return Err(TrainError::Constant {
-            steps: trainer.update * per_update(section),
-        });
-    }
     let action = &frozen.environment.action;
     let model = trainer
         .best_parameters
