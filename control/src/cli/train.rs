@@ -16,7 +16,7 @@ use crate::research::{Work, dataset, register};
 /// Options of `control train`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Trains on the train split, stops by the validation split, never sees the test split. With `trainer: ppo` the built-in trainer runs, as many threads
+Trains on the train split, stops by the validation split, is not given the test split. With `trainer: ppo` the built-in trainer runs, as many threads
 as there are cores; no number changes a bit of the model. With `trainer: command` the experiment's program runs (docs/TRAINERS.md). OUT gets
 model.onnx, the learning curve with a page for people, and training.json, which is written last. What was broken off goes on where its
 checkpoint stands; what is finished is registered as it is. Registering starts the first vote. Needs the role researcher, or a token with
